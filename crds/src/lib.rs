@@ -1,0 +1,1 @@
+//! API types of Triplane: kinds, CEL rules, columns, conditions

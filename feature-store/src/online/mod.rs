@@ -1,0 +1,102 @@
+//! Online stores: where the newest row of each key is read in milliseconds.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use snafu::Snafu;
+
+use crate::key::RowKey;
+use crate::row::OnlineRow;
+
+/// Slots of the key space; marks are kept per piece of 1,024 slots, so that a lost shard refills alone.
+pub const SLOTS: u16 = 16_384;
+/// Slots of one piece.
+pub const PIECE_SLOTS: u16 = 1_024;
+
+/// Index of a piece of the key space: slots `[1024 * i, 1024 * (i + 1))`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Piece(pub u8);
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteMode {
+    /// Atomic per row: replace iff the new rank is larger.
+    Rule,
+    /// Plain SET: only for a generation nobody reads or writes yet.
+    FirstFill,
+}
+
+/// What the write rule did with each row, in the order given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// Stored.
+    Stored,
+    /// The stored row has an equal or larger rank.
+    Older,
+    /// As `Older`, and the stored row stands in for a retracted one: the writer has to look at all facts of the key.
+    OlderThanRetraction,
+    /// Past its physical expiry: not stored.
+    Expired,
+}
+
+/// Why a store did not answer.
+#[derive(Debug, Snafu)]
+#[snafu(visibility(pub(crate)))]
+pub enum OnlineError {
+    /// No connection, or it broke.
+    #[snafu(display("online store {address} is not reachable: {message}"))]
+    Unreachable {
+        /// `host:port`
+        address: String,
+        /// Cause.
+        message: String,
+    },
+    /// The store's memory is full; reads go on.
+    #[snafu(display("online store {address} is full: {message}"))]
+    Full {
+        /// `host:port`
+        address: String,
+        /// Cause.
+        message: String,
+    },
+    /// The login was refused.
+    #[snafu(display("online store {address} refused the login: {message}"))]
+    Denied {
+        /// `host:port`
+        address: String,
+        /// Cause.
+        message: String,
+    },
+    /// An answer that the protocol does not allow here.
+    #[snafu(display("online store {address} gave an unexpected answer: {message}"))]
+    Protocol {
+        /// `host:port`
+        address: String,
+        /// Cause.
+        message: String,
+    },
+}
+
+/// The online store of one FeatureStore. Every implementation passes the suite in `tests/online_contract.rs`.
+#[async_trait]
+pub trait OnlineStore: Send + Sync {
+    /// Reads rows, one answer per key in order, `None` where absent. Deadlines are the caller's.
+    async fn read(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, OnlineError>;
+
+    /// Writes rows; one outcome per row in order. Rows of one call may lie anywhere.
+    async fn write(&self, rows: &[OnlineRow], mode: WriteMode) -> Result<Vec<Written>, OnlineError>;
+
+    /// The published table version of each piece, `None` where the piece has to be refilled.
+    async fn marks(&self, view_id: &str) -> Result<Vec<(Piece, Option<i64>)>, OnlineError>;
+
+    /// Advances the mark of a piece; it never goes back.
+    async fn advance_mark(&self, view_id: &str, piece: Piece, table_version: i64) -> Result<(), OnlineError>;
+
+    /// Removes every row and mark of a view generation in the background; returns rows removed.
+    async fn drop_view(&self, view_id: &str) -> Result<u64, OnlineError>;
+
+    /// Answers when the store does.
+    async fn ping(&self) -> Result<(), OnlineError>;
+
+    /// Prefix of every key of this store.
+    fn prefix(&self) -> &str;
+}

@@ -1,0 +1,1 @@
+//! Protocols, routing, features to vector to model to answer

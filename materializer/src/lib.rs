@@ -1,0 +1,1 @@
+//! Offline tables, materialization runs and point-in-time training sets

@@ -1,0 +1,1 @@
+//! Pure decisions: observed state in, desired state, status and next step out
