@@ -5,7 +5,11 @@ use crate::View;
 /// `<prefix>/<namespace>/<store>`: Triplane writes only below it.
 pub fn store_root(prefix: &str, namespace: &str, store: &str) -> String {
     let prefix = prefix.trim_matches('/');
-    if prefix.is_empty() { format!("{namespace}/{store}") } else { format!("{prefix}/{namespace}/{store}") }
+    if prefix.is_empty() {
+        format!("{namespace}/{store}")
+    } else {
+        format!("{prefix}/{namespace}/{store}")
+    }
 }
 
 /// Owner marker of a store root; a foreign one is refused.
@@ -43,7 +47,9 @@ pub fn view_id(namespace: &str, store: &str, view: &str, generation: u32) -> Str
         eat(part.as_bytes());
     }
     eat(&generation.to_le_bytes());
-    (0..8).map(|i| char::from(ALPHABET[((hash >> (58 - 6 * i)) & 63) as usize])).collect()
+    (0..8)
+        .map(|i| char::from(ALPHABET[((hash >> (58 - 6 * i)) & 63) as usize]))
+        .collect()
 }
 
 #[cfg(test)]

@@ -48,7 +48,12 @@ pub struct Breaker {
 
 impl Default for Breaker {
     fn default() -> Self {
-        Self { failure_ratio: 0.5, window_us: 10_000_000, min_requests: 20, open_for_us: 5_000_000 }
+        Self {
+            failure_ratio: 0.5,
+            window_us: 10_000_000,
+            min_requests: 20,
+            open_for_us: 5_000_000,
+        }
     }
 }
 

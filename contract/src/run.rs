@@ -62,7 +62,7 @@ pub struct PlannedObject {
     pub source: String,
     /// Bucket-rooted path.
     pub path: String,
-    /// ETag at planning time.
+    /// `ETag` at planning time.
     pub etag: String,
     /// Bytes.
     pub size: u64,

@@ -100,6 +100,8 @@ pub struct TrainingSetManifest {
     pub views: Vec<PinnedView>,
     /// Observation rows = output rows.
     pub rows: u64,
+    /// Share of observations for which each view had a visible row, by alias.
+    pub found: BTreeMap<String, f64>,
     /// Output columns in order, with status columns.
     pub columns: Vec<crate::Column>,
     /// Parquet files of the set, relative to the manifest.

@@ -25,7 +25,10 @@ mod tests {
     fn the_current_version_is_read_and_a_later_one_is_refused_by_name() {
         assert_eq!(check("routes.json", CURRENT), Ok(()));
         let message = check("routes.json", CURRENT + 1).unwrap_err();
-        assert!(message.contains("routes.json") && message.contains("version 2"), "{message}");
+        assert!(
+            message.contains("routes.json") && message.contains("version 2"),
+            "{message}"
+        );
         assert!(check("routes.json", 0).is_err());
     }
 }

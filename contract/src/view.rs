@@ -79,7 +79,7 @@ pub struct View {
     pub features: Vec<FeatureColumn>,
     /// Live schemas, at most 16, the current one last; its columns are those of `features` in order.
     pub schemas: Vec<Schema>,
-    /// How long a row is valid after its event time (inclusive); `None` is without bound.
+    /// How long a row is valid after its event time (inclusive); `None` and 0 are without bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_us: Option<i64>,
     /// How long a value takes to become readable online, applied by the point-in-time join only.
@@ -100,7 +100,12 @@ impl View {
 
     /// `max(ttl, lastKnownFor)`: the greatest age at which any feature of a row is served; `None` is without bound.
     pub fn reach_us(&self) -> Option<i64> {
-        let ttl = self.ttl_us?;
-        Some(self.features.iter().filter_map(|f| f.last_known_for_us).fold(ttl, i64::max))
+        let ttl = self.ttl_us.filter(|ttl| *ttl > 0)?;
+        Some(
+            self.features
+                .iter()
+                .filter_map(|f| f.last_known_for_us)
+                .fold(ttl, i64::max),
+        )
     }
 }

@@ -4,6 +4,8 @@
 //! point-in-time join, the materializer and the servers call the same functions. IO is in `online` alone.
 
 pub mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod key;
 pub mod online;
 pub mod order;
@@ -12,4 +14,4 @@ pub mod semantics;
 pub mod value;
 
 pub use clock::{Clock, FixedClock, SystemClock};
-pub use value::Value;
+pub use value::{Value, ValueRef};

@@ -1,6 +1,11 @@
 //! Typed values.
 
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
+use snafu::{OptionExt, Snafu};
 use triplane_contract::ValueType;
 
 /// One value of a column. Equality of floats is equality of bits: NaN equals itself, 0.0 differs from -0.0.
@@ -26,6 +31,44 @@ pub enum Value {
     Timestamp(i64),
 }
 
+/// A value borrowed from where it lies (a column, a `Value`): what rows are encoded from.
+#[derive(Clone, Copy, Debug)]
+pub enum ValueRef<'a> {
+    /// No value.
+    Null,
+    /// true or false
+    Bool(bool),
+    /// 32-bit integer
+    Int32(i32),
+    /// 64-bit integer
+    Int64(i64),
+    /// binary32
+    Float32(f32),
+    /// binary64
+    Float64(f64),
+    /// text
+    String(&'a str),
+    /// raw bytes
+    Bytes(&'a [u8]),
+    /// microseconds since 1970, UTC
+    Timestamp(i64),
+}
+
+/// Why a text is not a value of a type.
+#[derive(Clone, Debug, PartialEq, Eq, Snafu)]
+pub enum ValueError {
+    /// The text does not name a value of the type exactly.
+    #[snafu(display("\"{text}\" is not a {value_type}: write {expected}"))]
+    Text {
+        /// The text, cut to 64 characters.
+        text: String,
+        /// The type asked for.
+        value_type: ValueType,
+        /// What would be accepted.
+        expected: &'static str,
+    },
+}
+
 impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
@@ -47,6 +90,86 @@ impl Eq for Value {}
 impl Value {
     /// The type, `None` for NULL.
     pub fn value_type(&self) -> Option<ValueType> {
+        self.borrowed().value_type()
+    }
+
+    /// Whether this is NULL.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    /// The same value, borrowed.
+    pub fn borrowed(&self) -> ValueRef<'_> {
+        match self {
+            Self::Null => ValueRef::Null,
+            Self::Bool(v) => ValueRef::Bool(*v),
+            Self::Int32(v) => ValueRef::Int32(*v),
+            Self::Int64(v) => ValueRef::Int64(*v),
+            Self::Float32(v) => ValueRef::Float32(*v),
+            Self::Float64(v) => ValueRef::Float64(*v),
+            Self::String(v) => ValueRef::String(v),
+            Self::Bytes(v) => ValueRef::Bytes(v),
+            Self::Timestamp(v) => ValueRef::Timestamp(*v),
+        }
+    }
+
+    /// Reads the typed sentinel of a manifest: exact for every type, so integers in full, floats with `NaN`, `inf` and
+    /// `-inf`, bytes as base64 with padding, timestamps as RFC 3339 with at most six fraction digits.
+    pub fn parse(value_type: ValueType, text: &str) -> Result<Self, ValueError> {
+        match value_type {
+            ValueType::Bool => text.parse().ok().map(Self::Bool),
+            ValueType::Int32 => text.parse().ok().map(Self::Int32),
+            ValueType::Int64 => text.parse().ok().map(Self::Int64),
+            ValueType::Float32 => text
+                .parse()
+                .ok()
+                .filter(|v: &f32| v.is_finite() || names_non_finite(text))
+                .map(Self::Float32),
+            ValueType::Float64 => text
+                .parse()
+                .ok()
+                .filter(|v: &f64| v.is_finite() || names_non_finite(text))
+                .map(Self::Float64),
+            ValueType::String => Some(Self::String(text.to_owned())),
+            ValueType::Bytes => BASE64.decode(text).ok().map(|v| Self::Bytes(v.into())),
+            ValueType::Timestamp => parse_timestamp(text).map(Self::Timestamp),
+        }
+        .with_context(|| TextSnafu {
+            text: shortened(text),
+            value_type,
+            expected: expected(value_type),
+        })
+    }
+
+    /// The value as a column of type `to` takes it: unchanged where the types agree, an integer as Float64 where that is
+    /// exact; `None` for any other difference of type.
+    pub fn converted(self, to: ValueType) -> Option<Self> {
+        match (self, to) {
+            (Self::Null, _) => Some(Self::Null),
+            (value, to) if value.value_type() == Some(to) => Some(value),
+            (Self::Int32(v), ValueType::Float64) => Some(Self::Float64(f64::from(v))),
+            (Self::Int64(v), ValueType::Float64) => exact_f64(v).map(Self::Float64),
+            _ => None,
+        }
+    }
+
+    /// The value as a model's number: Bool as 0 or 1, Timestamp in microseconds; integers beyond 2^53 are rounded. `None`
+    /// for NULL, text and bytes.
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Self::Bool(v) => Some(f64::from(u8::from(*v))),
+            Self::Int32(v) => Some(f64::from(*v)),
+            Self::Int64(v) | Self::Timestamp(v) => Some(*v as f64),
+            Self::Float32(v) => Some(f64::from(*v)),
+            Self::Float64(v) => Some(*v),
+            Self::Null | Self::String(_) | Self::Bytes(_) => None,
+        }
+    }
+}
+
+impl ValueRef<'_> {
+    /// The type, `None` for NULL.
+    pub fn value_type(&self) -> Option<ValueType> {
         match self {
             Self::Null => None,
             Self::Bool(_) => Some(ValueType::Bool),
@@ -59,9 +182,164 @@ impl Value {
             Self::Timestamp(_) => Some(ValueType::Timestamp),
         }
     }
+}
 
-    /// Whether this is NULL.
-    pub fn is_null(&self) -> bool {
-        matches!(self, Self::Null)
+/// For messages: text is quoted, bytes are base64, both are cut to 64 characters; NULL is `null`.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Bool(v) => v.fmt(f),
+            Self::Int32(v) => v.fmt(f),
+            Self::Int64(v) => v.fmt(f),
+            Self::Float32(v) => v.fmt(f),
+            Self::Float64(v) => v.fmt(f),
+            Self::String(v) => write!(f, "{:?}", shortened(v)),
+            Self::Bytes(v) => f.write_str(&shortened(&BASE64.encode(&v[..v.len().min(64)]))),
+            Self::Timestamp(v) => match jiff::Timestamp::from_microsecond(*v) {
+                Ok(t) => t.fmt(f),
+                Err(_) => write!(f, "{v} us since 1970"),
+            },
+        }
+    }
+}
+
+/// `value` as Float64, `None` where that would round.
+pub fn exact_f64(value: i64) -> Option<f64> {
+    let float = value as f64;
+    // Through i128: the way back to i64 saturates, so i64::MAX would pass for exact.
+    (float as i128 == i128::from(value)).then_some(float)
+}
+
+/// Microseconds of an RFC 3339 time; `None` where it is malformed or finer than a microsecond.
+fn parse_timestamp(text: &str) -> Option<i64> {
+    let time: jiff::Timestamp = text.parse().ok()?;
+    (time.subsec_nanosecond() % 1_000 == 0).then(|| time.as_microsecond())
+}
+
+/// Whether a text means NaN or infinity on purpose: `1e999` does not.
+fn names_non_finite(text: &str) -> bool {
+    let text = text.trim_start_matches(['+', '-']);
+    ["nan", "inf", "infinity"]
+        .iter()
+        .any(|name| text.eq_ignore_ascii_case(name))
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(64) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn expected(value_type: ValueType) -> &'static str {
+    match value_type {
+        ValueType::Bool => "true or false",
+        ValueType::Int32 | ValueType::Int64 => "a whole number in range",
+        ValueType::Float32 | ValueType::Float64 => "a number in range, NaN, inf or -inf",
+        ValueType::String => "any text",
+        ValueType::Bytes => "base64 with padding",
+        ValueType::Timestamp => "RFC 3339 with at most six fraction digits, as 2013-10-01T12:00:00Z",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(value_type: ValueType, text: &str) -> Option<Value> {
+        Value::parse(value_type, text).ok()
+    }
+
+    #[test]
+    fn sentinels_are_exact_for_every_type() {
+        assert_eq!(parse(ValueType::Bool, "true"), Some(Value::Bool(true)));
+        assert_eq!(parse(ValueType::Int32, "-2147483648"), Some(Value::Int32(i32::MIN)));
+        assert_eq!(
+            parse(ValueType::Int64, "9007199254740993"),
+            Some(Value::Int64(9_007_199_254_740_993))
+        );
+        assert_eq!(
+            parse(ValueType::Int64, "-9223372036854775808"),
+            Some(Value::Int64(i64::MIN))
+        );
+        assert_eq!(parse(ValueType::Float32, "0.1"), Some(Value::Float32(0.1)));
+        assert_eq!(parse(ValueType::Float64, "-0"), Some(Value::Float64(-0.0)));
+        assert_eq!(
+            parse(ValueType::Float64, "-inf"),
+            Some(Value::Float64(f64::NEG_INFINITY))
+        );
+        assert!(matches!(parse(ValueType::Float64, "NaN"), Some(Value::Float64(v)) if v.is_nan()));
+        assert_eq!(parse(ValueType::String, ""), Some(Value::String(String::new())));
+        assert_eq!(
+            parse(ValueType::Bytes, "AP8="),
+            Some(Value::Bytes(Bytes::from_static(&[0, 255])))
+        );
+        assert_eq!(
+            parse(ValueType::Timestamp, "1969-12-31T23:59:59.999999Z"),
+            Some(Value::Timestamp(-1))
+        );
+        assert_eq!(
+            parse(ValueType::Timestamp, "1970-01-01T01:00:00+01:00"),
+            Some(Value::Timestamp(0))
+        );
+    }
+
+    #[test]
+    fn texts_that_would_round_or_do_not_parse_are_refused() {
+        for (value_type, text) in [
+            (ValueType::Bool, "1"),
+            (ValueType::Int32, "2147483648"),
+            (ValueType::Int64, "9223372036854775808"),
+            (ValueType::Int64, "1.0"),
+            (ValueType::Float64, "1e999"),
+            (ValueType::Float32, "1e39"),
+            (ValueType::Float64, ""),
+            (ValueType::Bytes, "AP8"),
+            (ValueType::Timestamp, "2013-10-01"),
+            (ValueType::Timestamp, "2013-10-01T00:00:00.0000001Z"),
+        ] {
+            let error = Value::parse(value_type, text).unwrap_err().to_string();
+            assert!(error.contains(value_type.name()) && error.contains("write "), "{error}");
+        }
+    }
+
+    #[test]
+    fn only_exact_integers_become_float64() {
+        assert_eq!(
+            Value::Int64(1 << 53).converted(ValueType::Float64),
+            Some(Value::Float64(9_007_199_254_740_992.0))
+        );
+        assert_eq!(Value::Int64((1 << 53) + 1).converted(ValueType::Float64), None);
+        assert_eq!(Value::Int64(i64::MAX).converted(ValueType::Float64), None);
+        assert_eq!(
+            Value::Int64(i64::MIN).converted(ValueType::Float64),
+            Some(Value::Float64(i64::MIN as f64))
+        );
+        assert_eq!(
+            Value::Int32(-7).converted(ValueType::Float64),
+            Some(Value::Float64(-7.0))
+        );
+        assert_eq!(Value::Int32(7).converted(ValueType::Int64), None);
+        assert_eq!(Value::Int32(7).converted(ValueType::Float32), None);
+        assert_eq!(Value::Float32(0.5).converted(ValueType::Float64), None);
+        assert_eq!(Value::Null.converted(ValueType::Bytes), Some(Value::Null));
+    }
+
+    #[test]
+    fn messages_stay_short_and_quote_text() {
+        assert_eq!(Value::String("a\"b".into()).to_string(), r#""a\"b""#);
+        assert!(Value::Bytes(vec![7; 1 << 20].into()).to_string().len() < 100);
+        assert_eq!(Value::Timestamp(0).to_string(), "1970-01-01T00:00:00Z");
+        assert_eq!(
+            Value::Timestamp(i64::MAX).to_string(),
+            "9223372036854775807 us since 1970"
+        );
+    }
+
+    #[test]
+    fn floats_are_equal_by_bits() {
+        assert_eq!(Value::Float64(f64::NAN), Value::Float64(f64::NAN));
+        assert_ne!(Value::Float64(0.0), Value::Float64(-0.0));
     }
 }

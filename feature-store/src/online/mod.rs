@@ -1,9 +1,16 @@
 //! Online stores: where the newest row of each key is read in milliseconds.
 
+pub mod memory;
+mod redis;
+
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use snafu::Snafu;
+use triplane_contract::store::OnlineAccess;
 
+use crate::clock::Clock;
 use crate::key::RowKey;
 use crate::row::OnlineRow;
 
@@ -15,6 +22,16 @@ pub const PIECE_SLOTS: u16 = 1_024;
 /// Index of a piece of the key space: slots `[1024 * i, 1024 * (i + 1))`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Piece(pub u8);
+
+/// Number of pieces.
+pub const PIECES: u8 = (SLOTS / PIECE_SLOTS) as u8;
+
+impl Piece {
+    /// Every piece, in order of its slots.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..PIECES).map(Self)
+    }
+}
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +56,16 @@ pub enum Written {
 }
 
 /// Why a store did not answer.
-#[derive(Debug, Snafu)]
-#[snafu(visibility(pub(crate)))]
+#[derive(Clone, Debug, PartialEq, Eq, Snafu)]
 pub enum OnlineError {
+    /// The settings cannot be meant.
+    #[snafu(display("online store \"{address}\": {message}"))]
+    Misconfigured {
+        /// The address as written.
+        address: String,
+        /// What to change.
+        message: String,
+    },
     /// No connection, or it broke.
     #[snafu(display("online store {address} is not reachable: {message}"))]
     Unreachable {
@@ -76,7 +100,7 @@ pub enum OnlineError {
     },
 }
 
-/// The online store of one FeatureStore. Every implementation passes the suite in `tests/online_contract.rs`.
+/// The online store of one FeatureStore. Every implementation passes the suite in `tests/online_contract`.
 #[async_trait]
 pub trait OnlineStore: Send + Sync {
     /// Reads rows, one answer per key in order, `None` where absent. Deadlines are the caller's.
@@ -99,4 +123,29 @@ pub trait OnlineStore: Send + Sync {
 
     /// Prefix of every key of this store.
     fn prefix(&self) -> &str;
+}
+
+/// The online store that `access` names; `Memory` is a new, empty store each time. Waits a second at most for a first
+/// connection, so that the first request is not slowed; it connects again whenever it has to. An unreachable server is an
+/// error of the requests, not of this call, which fails for settings that cannot be meant.
+pub async fn connect(access: &OnlineAccess, clock: Arc<dyn Clock>) -> Result<Arc<dyn OnlineStore>, OnlineError> {
+    match access.clone() {
+        OnlineAccess::Memory => Ok(Arc::new(memory::MemoryStore::new(clock))),
+        OnlineAccess::Redis {
+            address,
+            prefix,
+            username,
+            password_file,
+        } => {
+            let settings = redis::Settings {
+                address,
+                prefix,
+                username,
+                password_file,
+            };
+            let store = redis::RedisStore::new(settings, clock)?;
+            store.warm().await;
+            Ok(Arc::new(store))
+        }
+    }
 }

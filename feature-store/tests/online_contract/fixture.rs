@@ -1,0 +1,195 @@
+//! Stores under test, and rows to put into them.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use triplane_contract::store::OnlineAccess;
+use triplane_contract::{Column, FeatureColumn, OnMissing, Schema, ValueType, View};
+use triplane_feature_store::key::{KeyEncoder, RowKey};
+use triplane_feature_store::online::{self, OnlineStore, WriteMode, Written};
+use triplane_feature_store::order::{Order, Rank};
+use triplane_feature_store::row::{OnlineRow, RowDecoder, RowEncoder};
+use triplane_feature_store::{Clock, FixedClock, Value};
+
+use crate::redis_server::RedisServer;
+
+/// What the clock of every store says at first.
+pub(crate) const NOW_US: i64 = 1_380_000_000_000_000;
+/// Features of a row; all hold the same number, so that a mix of two rows shows.
+const WIDTH: usize = 8;
+
+/// A store with its clock and, for Redis, its server.
+pub(crate) struct Fixture {
+    pub(crate) store: Arc<dyn OnlineStore>,
+    pub(crate) clock: Arc<FixedClock>,
+    pub(crate) server: Option<RedisServer>,
+    pub(crate) view: View,
+}
+
+impl Fixture {
+    pub(crate) fn memory() -> Self {
+        let clock = Arc::new(FixedClock::new(NOW_US));
+        let store: Arc<dyn OnlineStore> = Arc::new(online::memory::MemoryStore::new(Arc::<FixedClock>::clone(&clock)));
+        Self {
+            store,
+            clock,
+            server: None,
+            view: view("AAAAAAAA"),
+        }
+    }
+
+    pub(crate) async fn redis() -> Self {
+        Self::on(RedisServer::start(&[]), "flights:", None).await
+    }
+
+    /// A store on `server` with the default user.
+    pub(crate) async fn on(server: RedisServer, prefix: &str, password_file: Option<String>) -> Self {
+        let clock = Arc::new(FixedClock::new(NOW_US));
+        let store = connect(
+            &server.address(),
+            prefix,
+            password_file,
+            Arc::<FixedClock>::clone(&clock),
+        )
+        .await;
+        Self {
+            store,
+            clock,
+            server: Some(server),
+            view: view("AAAAAAAA"),
+        }
+    }
+
+    pub(crate) fn server(&self) -> &RedisServer {
+        self.server.as_ref().expect("this fixture has a server")
+    }
+
+    pub(crate) fn server_mut(&mut self) -> &mut RedisServer {
+        self.server.as_mut().expect("this fixture has a server")
+    }
+
+    pub(crate) fn key(&self, id: i64) -> RowKey {
+        key(self.store.prefix(), &self.view, id)
+    }
+
+    pub(crate) fn key_in(&self, view_id: &str, id: i64) -> RowKey {
+        key(self.store.prefix(), &view(view_id), id)
+    }
+
+    /// A live row of entity `id` whose features are all `number`.
+    pub(crate) fn row(&self, id: i64, order: Order, number: i64) -> OnlineRow {
+        self.stand_in(id, Rank::live(order), order, number)
+    }
+
+    /// A row that stands in for a retracted one.
+    pub(crate) fn stand_in(&self, id: i64, rank: Rank, content: Order, number: i64) -> OnlineRow {
+        let encoder = RowEncoder::new(&self.view).unwrap();
+        let values = vec![Value::Int64(number); WIDTH];
+        let mut out = BytesMut::new();
+        encoder
+            .encode(rank, content, values.iter().map(Value::borrowed), &mut out)
+            .unwrap();
+        OnlineRow {
+            key: self.key(id),
+            rank,
+            bytes: out.freeze(),
+            expires_at_us: None,
+        }
+    }
+
+    pub(crate) fn tombstone(&self, id: i64, rank: Rank) -> OnlineRow {
+        let mut out = BytesMut::new();
+        RowEncoder::new(&self.view).unwrap().tombstone(rank, &mut out);
+        OnlineRow {
+            key: self.key(id),
+            rank,
+            bytes: out.freeze(),
+            expires_at_us: None,
+        }
+    }
+
+    pub(crate) async fn write(&self, row: OnlineRow) -> Written {
+        self.store.write(&[row], WriteMode::Rule).await.unwrap()[0]
+    }
+
+    pub(crate) async fn read(&self, id: i64) -> Option<Bytes> {
+        self.store.read(&[self.key(id)]).await.unwrap().remove(0)
+    }
+
+    /// The number that all features of the stored row hold; fails where they differ, `None` without a live row.
+    pub(crate) async fn number(&self, id: i64) -> Option<i64> {
+        let bytes = self.read(id).await?;
+        let names: Vec<&str> = self.view.features.iter().map(|f| f.name.as_str()).collect();
+        let decoder = RowDecoder::new(&self.view, &names).unwrap();
+        let row = decoder.open(&bytes).unwrap();
+        row.event_time_us()?;
+        let numbers: Vec<Value> = (0..WIDTH).map(|i| row.value(i).unwrap()).collect();
+        assert!(numbers.iter().all(|n| *n == numbers[0]), "a mix of rows: {numbers:?}");
+        match &numbers[0] {
+            Value::Int64(number) => Some(*number),
+            other => panic!("not a number: {other}"),
+        }
+    }
+}
+
+pub(crate) async fn connect(
+    address: &str,
+    prefix: &str,
+    password_file: Option<String>,
+    clock: Arc<dyn Clock>,
+) -> Arc<dyn OnlineStore> {
+    let (address, prefix) = (address.to_owned(), prefix.to_owned());
+    let access = OnlineAccess::Redis {
+        address,
+        prefix,
+        username: None,
+        password_file,
+    };
+    online::connect(&access, clock).await.unwrap()
+}
+
+pub(crate) fn order(event_time_us: i64, created_time_us: i64, run: u64) -> Order {
+    Order {
+        event_time_us,
+        created_time_us,
+        sequence: Order::sequence(run, 0),
+    }
+}
+
+fn key(prefix: &str, view: &View, id: i64) -> RowKey {
+    KeyEncoder::new(prefix, view).unwrap().key(&[Value::Int64(id)]).unwrap()
+}
+
+fn view(id: &str) -> View {
+    let names: Vec<String> = (0..WIDTH).map(|i| format!("f{i}")).collect();
+    let value_type = ValueType::Int64;
+    let feature = |name: &String| FeatureColumn {
+        name: name.clone(),
+        value_type,
+        on_missing: OnMissing::LeaveNull,
+        default: None,
+        last_known_for_us: None,
+    };
+    let columns = names
+        .iter()
+        .map(|name| Column {
+            name: name.clone(),
+            value_type,
+        })
+        .collect();
+    View {
+        namespace: "flights".into(),
+        store: "flights".into(),
+        name: "numbers".into(),
+        generation: 1,
+        id: id.into(),
+        keys: vec![Column {
+            name: "id".into(),
+            value_type,
+        }],
+        features: names.iter().map(feature).collect(),
+        schemas: vec![Schema { id: 1, columns }],
+        ttl_us: None,
+        availability_delay_us: 0,
+    }
+}

@@ -1,0 +1,204 @@
+//! What can happen to a Redis server and to the way there.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use triplane_feature_store::SystemClock;
+use triplane_feature_store::online::{OnlineError, OnlineStore, Piece, WriteMode, Written};
+
+use crate::fixture::{Fixture, connect, order};
+use crate::redis_server::RedisServer;
+use crate::stalling_proxy::StallingProxy;
+
+/// Asks again until the store answers; fails after half a minute.
+async fn until_it_answers(store: &dyn OnlineStore) {
+    let give_up = Instant::now() + Duration::from_secs(30);
+    while let Err(error) = store.ping().await {
+        assert!(Instant::now() < give_up, "{error}");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wiped_server_has_no_marks_and_takes_older_rows_again() {
+    let f = Fixture::redis().await;
+    f.write(f.row(1, order(5, 0, 1), 5)).await;
+    f.store.advance_mark("AAAAAAAA", Piece(1), 7).await.unwrap();
+    f.server().run::<()>(&[b"FLUSHALL"]);
+    assert!(
+        f.store
+            .marks("AAAAAAAA")
+            .await
+            .unwrap()
+            .iter()
+            .all(|(_, mark)| mark.is_none())
+    );
+    assert_eq!(f.write(f.row(1, order(4, 0, 1), 4)).await, Written::Stored);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restarted_server_is_used_again_though_it_knows_no_script() {
+    let mut f = Fixture::redis().await;
+    f.write(f.row(1, order(5, 0, 1), 5)).await;
+    f.server_mut().restart();
+    // The connections broke while nobody looked: the first request of each opens a new one.
+    assert_eq!(f.number(1).await, None);
+    assert_eq!(f.write(f.row(1, order(4, 0, 1), 4)).await, Written::Stored);
+    f.server().run::<()>(&[b"SCRIPT", b"FLUSH"]);
+    f.store.advance_mark("AAAAAAAA", Piece(1), 7).await.unwrap();
+    f.server().run::<()>(&[b"SCRIPT", b"FLUSH"]);
+    let rows = [f.row(1, order(3, 0, 1), 3), f.row(2, order(3, 0, 1), 3)];
+    assert_eq!(
+        f.store.write(&rows, WriteMode::Rule).await.unwrap(),
+        [Written::Older, Written::Stored]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_away_is_an_error_that_names_it_and_costs_no_time() {
+    let mut f = Fixture::redis().await;
+    f.server_mut().stop();
+    let started = Instant::now();
+    for _ in 0..200 {
+        let error = f.store.read(&[f.key(1)]).await.unwrap_err();
+        assert!(matches!(error, OnlineError::Unreachable { .. }), "{error}");
+        assert!(error.to_string().contains(&f.server().address()), "{error}");
+    }
+    // The crate's own manager would have waited for more than a second on the first one.
+    assert!(
+        started.elapsed() < Duration::from_secs(20),
+        "200 reads took {:?}",
+        started.elapsed()
+    );
+    f.server_mut().restart();
+    until_it_answers(&*f.store).await;
+    assert_eq!(f.read(1).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_may_be_named_before_its_server_is_there() {
+    let mut server = RedisServer::start(&[]);
+    server.stop();
+    let store = connect(&server.address(), "", None, Arc::new(SystemClock)).await;
+    assert!(matches!(store.ping().await, Err(OnlineError::Unreachable { .. })));
+    server.restart();
+    until_it_answers(&*store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_are_given_up_leave_the_connection_in_step() {
+    let f = Fixture::redis().await;
+    for id in 0..50 {
+        f.write(f.row(id, order(1, 0, 1), id)).await;
+    }
+    // Some of these end before the answer, some after; an answer must never be taken for another's.
+    for round in 0..400_i64 {
+        let id = round % 50;
+        let given_up = f.number(id);
+        let deadline = Duration::from_micros((round % 40) as u64 * 5);
+        if let Ok(number) = tokio::time::timeout(deadline, given_up).await {
+            assert_eq!(number, Some(id));
+        }
+        assert_eq!(f.number((id + 1) % 50).await, Some((id + 1) % 50));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deadlines_shorter_than_connecting_do_not_keep_it_from_connecting() {
+    let mut f = Fixture::redis().await;
+    f.server_mut().restart();
+    let give_up = Instant::now() + Duration::from_secs(30);
+    // A deadline of nothing: no request lives to see its connection made.
+    while tokio::time::timeout(Duration::ZERO, f.store.ping()).await.is_err() {
+        assert!(Instant::now() < give_up, "no connection was ever made");
+        tokio::task::yield_now().await;
+        if f.server().run::<String>(&[b"CLIENT", b"LIST"]).lines().count() > 1 {
+            break;
+        }
+    }
+    f.store.ping().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_server_refuses_writes_as_full_and_goes_on_reading() {
+    let f = Fixture::redis().await;
+    f.write(f.row(1, order(1, 0, 1), 1)).await;
+    f.server().run::<()>(&[b"CONFIG", b"SET", b"maxmemory", b"1"]);
+    for mode in [WriteMode::Rule, WriteMode::FirstFill] {
+        let error = f.store.write(&[f.row(2, order(1, 0, 1), 1)], mode).await.unwrap_err();
+        assert!(matches!(error, OnlineError::Full { .. }), "{mode:?}: {error}");
+    }
+    assert_eq!(f.number(1).await, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_password_counts_from_the_next_login() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "wrong\n").unwrap();
+    let path = file.path().to_str().unwrap().to_owned();
+    let f = Fixture::on(RedisServer::start(&["--requirepass", "right"]), "", Some(path)).await;
+    let error = f.store.ping().await.unwrap_err();
+    assert!(matches!(error, OnlineError::Denied { .. }), "{error}");
+    std::fs::write(file.path(), "right\n").unwrap();
+    until_it_answers(&*f.store).await;
+    assert_eq!(f.write(f.row(1, order(1, 0, 1), 1)).await, Written::Stored);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_login_where_one_is_asked_for_is_denied() {
+    let f = Fixture::on(RedisServer::start(&["--requirepass", "right"]), "", None).await;
+    let error = f.store.read(&[f.key(1)]).await.unwrap_err();
+    assert!(matches!(error, OnlineError::Denied { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stores_with_different_prefixes_share_a_server_without_seeing_each_other() {
+    let f = Fixture::on(RedisServer::start(&[]), "a[b]*?\\:", None).await;
+    let mut other = Fixture::memory();
+    other.store = connect(&f.server().address(), "ab:", None, Arc::new(SystemClock)).await;
+    f.write(f.row(1, order(1, 0, 1), 1)).await;
+    other.write(other.row(1, order(1, 0, 1), 2)).await;
+    other.store.advance_mark("AAAAAAAA", Piece(0), 1).await.unwrap();
+    assert_eq!(f.store.drop_view("AAAAAAAA").await.unwrap(), 1);
+    assert_eq!((f.number(1).await, other.number(1).await), (None, Some(2)));
+    assert_eq!(other.store.marks("AAAAAAAA").await.unwrap()[0].1, Some(1));
+}
+
+#[tokio::test]
+async fn settings_that_cannot_be_meant_are_refused_at_once() {
+    use triplane_contract::store::OnlineAccess;
+    use triplane_feature_store::online;
+    for (address, prefix, expected) in [
+        ("redis", "", "host:port"),
+        ("redis:http", "", "host:port"),
+        ("r:6379", "{x}", "braces"),
+    ] {
+        let (address, prefix) = (address.to_owned(), prefix.to_owned());
+        let access = OnlineAccess::Redis {
+            address,
+            prefix,
+            username: None,
+            password_file: None,
+        };
+        let refused = online::connect(&access, Arc::new(SystemClock)).await;
+        let message = refused.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_went_silent_is_replaced_though_every_caller_gives_up_early() {
+    let server = RedisServer::start(&[]);
+    let proxy = StallingProxy::to(server.address()).await;
+    let store = connect(proxy.address(), "", None, Arc::new(SystemClock)).await;
+    store.ping().await.unwrap();
+    proxy.stall();
+    let give_up = Instant::now() + Duration::from_secs(30);
+    // No caller waits as long as a time-out of the connection's own would take.
+    while !matches!(
+        tokio::time::timeout(Duration::from_millis(50), store.ping()).await,
+        Ok(Ok(()))
+    ) {
+        assert!(Instant::now() < give_up, "the silent connection is still in use");
+    }
+}

@@ -1,0 +1,78 @@
+//! What an error means to whoever started the work: a name for conditions, and whether trying again may help.
+
+use crate::offline::OfflineError;
+use crate::plan::PlanError;
+use crate::publish::PublishError;
+use crate::run::RunError;
+use crate::training_set::TrainingSetError;
+use crate::transform::{QueryError, TransformError};
+
+impl RunError {
+    /// Name of the cause, stable over versions: the reason of a condition.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::SpecVersion { .. } => "SpecVersion",
+            Self::Plan {
+                source: PlanError::ForeignOwner { .. },
+            } => "ForeignOwner",
+            Self::Plan { .. } => "PlanFailed",
+            Self::Transform {
+                source: TransformError::Query { source },
+            } => match source {
+                QueryError::LookbackRequired { .. } => "LookbackRequired",
+                QueryError::VolatileFunction { .. } => "VolatileFunction",
+                _ => "InvalidQuery",
+            },
+            Self::Transform {
+                source: TransformError::SourceTime { .. },
+            } => "InvalidQuery",
+            Self::Transform {
+                source: TransformError::MemoryLimit { .. },
+            }
+            | Self::Publish {
+                source: PublishError::MemoryLimit { .. },
+            } => "MemoryLimit",
+            Self::Transform { .. } => "TransformFailed",
+            Self::Commit { .. } => "CommitFailed",
+            Self::Publish { .. } => "PublishFailed",
+            Self::Report { .. } => "ReportFailed",
+        }
+    }
+
+    /// Whether the same run may succeed later. What only a change of the manifest heals is not tried again.
+    pub fn is_retryable(&self) -> bool {
+        !matches!(
+            self.code(),
+            "SpecVersion" | "ForeignOwner" | "LookbackRequired" | "VolatileFunction" | "InvalidQuery" | "MemoryLimit"
+        )
+    }
+}
+
+impl TrainingSetError {
+    /// Name of the cause, stable over versions: the reason of a condition.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Version { .. } => "SpecVersion",
+            Self::Claim {
+                source: PlanError::ForeignOwner { .. },
+                ..
+            } => "ForeignOwner",
+            Self::ObservationSchema { .. }
+            | Self::ObservationColumn { .. }
+            | Self::Keys { .. }
+            | Self::UnknownFeature { .. }
+            | Self::Clash { .. } => "InvalidObservations",
+            Self::NoObservations { .. } => "NoObservations",
+            Self::Table {
+                source: OfflineError::Contended { .. },
+                ..
+            } => "Contended",
+            _ => "JoinFailed",
+        }
+    }
+
+    /// Whether the same join may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        !matches!(self.code(), "SpecVersion" | "ForeignOwner" | "InvalidObservations")
+    }
+}

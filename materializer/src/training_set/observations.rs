@@ -1,0 +1,154 @@
+//! The observations: Parquet files in path order, each pinned to the content that was first seen.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
+use snafu::{OptionExt, ResultExt, ensure};
+
+use super::error::{ListSnafu, NoObservationsSnafu, ObservationFileSnafu, ObservationSchemaSnafu, TrainingSetError};
+use crate::objects::{Pinned, open_footer};
+use crate::plan::is_hidden;
+
+/// Rows of a batch.
+const BATCH_ROWS: usize = 8_192;
+
+/// Rows of a stream of observations, or why it ends.
+pub(super) type Rows = BoxStream<'static, Result<RecordBatch, TrainingSetError>>;
+
+/// The files of one set's observations.
+#[derive(Clone)]
+pub(super) struct Observations {
+    set: String,
+    bucket: Arc<dyn ObjectStore>,
+    files: Arc<Vec<Pinned>>,
+    schema: SchemaRef,
+}
+
+impl Observations {
+    /// Finds the files at `path`, a file or a folder, and checks that they have the same columns.
+    pub(super) async fn open(set: &str, bucket: &Arc<dyn ObjectStore>, path: &str) -> Result<Self, TrainingSetError> {
+        let mut files = Vec::new();
+        for location in list(set, bucket, path).await? {
+            files.push(
+                open_footer(bucket, &location)
+                    .await
+                    .context(ObservationFileSnafu { set })?,
+            );
+        }
+        let first = files.first().context(NoObservationsSnafu { set, path })?;
+        let schema = columns(first);
+        for file in &files[1..] {
+            let found = columns(file);
+            ensure!(
+                found == schema,
+                ObservationSchemaSnafu {
+                    set,
+                    path: file.path.to_string(),
+                    found: describe(&found),
+                    first: first.path.to_string(),
+                    expected: describe(&schema),
+                }
+            );
+        }
+        Ok(Self {
+            set: set.to_owned(),
+            bucket: Arc::clone(bucket),
+            files: Arc::new(files),
+            schema: Arc::new(schema),
+        })
+    }
+
+    /// Columns as they are read; all count as nullable.
+    pub(super) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Rows in order, with the columns at `wanted` (in that order, repeats allowed), or all.
+    pub(super) fn rows(&self, wanted: Option<&[usize]>) -> Rows {
+        let (this, wanted) = (self.clone(), wanted.map(<[usize]>::to_vec));
+        futures::stream::iter(0..self.files.len())
+            .then(move |file| {
+                let (this, wanted) = (this.clone(), wanted.clone());
+                async move { this.file_rows(file, wanted).await }
+            })
+            .try_flatten()
+            .boxed()
+    }
+
+    async fn file_rows(&self, file: usize, wanted: Option<Vec<usize>>) -> Result<Rows, TrainingSetError> {
+        let file = &self.files[file];
+        let (set, path) = (self.set.clone(), file.path.to_string());
+        let context = move |source| TrainingSetError::ReadObservations {
+            set: set.clone(),
+            path: path.clone(),
+            source,
+        };
+        let builder =
+            ParquetRecordBatchStreamBuilder::new_with_metadata(file.reader(&self.bucket), file.metadata.clone())
+                .with_batch_size(BATCH_ROWS);
+        // The reader gives a projection in file order; `picked` puts it in the wanted one.
+        let mut present: Vec<usize> = wanted
+            .clone()
+            .unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let order = present.clone();
+        present.sort_unstable();
+        present.dedup();
+        let mask = ProjectionMask::roots(builder.parquet_schema(), present.iter().copied());
+        let picked: Vec<usize> = order
+            .iter()
+            .filter_map(|column| present.binary_search(column).ok())
+            .collect();
+        let schema = Arc::new(self.schema.project(&order).map_err(|e| context(e.into()))?);
+        let rows = builder.with_projection(mask).build().map_err(&context)?;
+        let rows = rows.map(move |batch| {
+            let batch = batch.map_err(&context)?;
+            let columns = picked.iter().map(|column| Arc::clone(batch.column(*column))).collect();
+            let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options).map_err(|e| context(e.into()))
+        });
+        Ok(rows.boxed())
+    }
+}
+
+async fn list(set: &str, bucket: &Arc<dyn ObjectStore>, path: &str) -> Result<Vec<Path>, TrainingSetError> {
+    let root = Path::from(path);
+    match bucket.head(&root).await {
+        Ok(file) => return Ok(vec![file.location]),
+        Err(object_store::Error::NotFound { .. }) => {}
+        // A folder of a directory bucket is no object either, but says so in its own way.
+        Err(error) => tracing::debug!(path, %error, "observations are not one file"),
+    }
+    let listed: Vec<_> = bucket
+        .list(Some(&root))
+        .try_collect()
+        .await
+        .context(ListSnafu { set, path })?;
+    let mut files: Vec<Path> = listed.into_iter().map(|object| object.location).collect();
+    files.retain(|location| !is_hidden(&root, location));
+    files.sort();
+    Ok(files)
+}
+
+fn columns(file: &Pinned) -> Schema {
+    let fields = file.metadata.schema().fields().iter();
+    Schema::new(
+        fields
+            .map(|field| field.as_ref().clone().with_nullable(true).with_metadata([].into()))
+            .collect::<Vec<_>>(),
+    )
+}
+
+fn describe(schema: &Schema) -> String {
+    let fields = schema
+        .fields()
+        .iter()
+        .map(|field| format!("{} {}", field.name(), field.data_type()));
+    fields.collect::<Vec<_>>().join(", ")
+}

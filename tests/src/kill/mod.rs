@@ -1,0 +1,9 @@
+//! Stores that end their own process by SIGKILL at the n-th call, counted over both stores of a run.
+
+mod bucket;
+mod gate;
+mod online;
+
+pub use bucket::KillableBucket;
+pub use gate::{Cut, Gate, Phase};
+pub use online::KillableOnline;

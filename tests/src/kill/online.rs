@@ -1,0 +1,75 @@
+//! An online store behind a gate.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use triplane_feature_store::key::RowKey;
+use triplane_feature_store::online::{OnlineError, OnlineStore, Piece, WriteMode, Written};
+use triplane_feature_store::row::OnlineRow;
+
+use super::Gate;
+use super::gate::die;
+
+/// `inner`, every call of which goes through the gate.
+pub struct KillableOnline {
+    inner: Arc<dyn OnlineStore>,
+    gate: Arc<Gate>,
+}
+
+impl KillableOnline {
+    /// Puts `inner` behind `gate`.
+    pub fn new(inner: Arc<dyn OnlineStore>, gate: Arc<Gate>) -> Self {
+        Self { inner, gate }
+    }
+}
+
+#[async_trait]
+impl OnlineStore for KillableOnline {
+    async fn read(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, OnlineError> {
+        let call = self.gate.enter("online.read", "");
+        let result = self.inner.read(keys).await;
+        self.gate.leave(call);
+        result
+    }
+
+    async fn write(&self, rows: &[OnlineRow], mode: WriteMode) -> Result<Vec<Written>, OnlineError> {
+        let call = self.gate.enter("online.write", &rows.len().to_string());
+        if self.gate.is_halfway(call) {
+            self.inner.write(&rows[..rows.len() / 2], mode).await?;
+            die();
+        }
+        let result = self.inner.write(rows, mode).await;
+        self.gate.leave(call);
+        result
+    }
+
+    async fn marks(&self, view_id: &str) -> Result<Vec<(Piece, Option<i64>)>, OnlineError> {
+        let call = self.gate.enter("online.marks", view_id);
+        let result = self.inner.marks(view_id).await;
+        self.gate.leave(call);
+        result
+    }
+
+    async fn advance_mark(&self, view_id: &str, piece: Piece, table_version: i64) -> Result<(), OnlineError> {
+        let call = self.gate.enter("online.advance_mark", view_id);
+        let result = self.inner.advance_mark(view_id, piece, table_version).await;
+        self.gate.leave(call);
+        result
+    }
+
+    async fn drop_view(&self, view_id: &str) -> Result<u64, OnlineError> {
+        let call = self.gate.enter("online.drop_view", view_id);
+        let result = self.inner.drop_view(view_id).await;
+        self.gate.leave(call);
+        result
+    }
+
+    async fn ping(&self) -> Result<(), OnlineError> {
+        self.inner.ping().await
+    }
+
+    fn prefix(&self) -> &str {
+        self.inner.prefix()
+    }
+}
