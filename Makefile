@@ -23,7 +23,7 @@ fmt: ## format Rust and Python
 	@scripts/fmt
 
 generate: ## write the generated files again: CRD YAML, reference
-	@source scripts/env.sh && cargo xtask generate
+	@source scripts/env.sh && xtask generate
 
 clean-demo: ## forget the demo: its data, rows and model
 	rm -rf "$${XDG_STATE_HOME:-$$HOME/.local/state}/triplane/flights"

@@ -22,6 +22,9 @@ die() {
   exit 1
 }
 
+# Generated files and budgets. Built with the whole workspace named, so that no dependency is built twice.
+xtask() { cargo build --quiet --locked --workspace --bin xtask && "$CARGO_TARGET_DIR/debug/xtask" "$@"; }
+
 # stage NAME COMMAND...: runs the command and says how long it took.
 stage() {
   local name=$1 begun=$SECONDS status=0

@@ -10,7 +10,7 @@ use clap_complete::Shell;
 #[derive(Debug, Parser)]
 #[command(name = "triplane", version, arg_required_else_help = true, max_term_width = 110)]
 pub struct Arguments {
-    /// Log what happens inside (RUST_LOG gives finer control)
+    /// Log what happens inside (`RUST_LOG` gives finer control)
     #[arg(long, short, global = true)]
     pub verbose: bool,
     /// What to do
@@ -75,7 +75,7 @@ pub struct DevSettings {
     /// End after the first answered prediction; exit code 0 only if every object is Ready
     #[arg(long)]
     pub once: bool,
-    /// Where state is kept [default: $XDG_STATE_HOME/triplane/<folder name>]
+    /// Where state is kept [default: `$XDG_STATE_HOME/triplane/<folder name>`]
     #[arg(long, value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
 }
@@ -94,13 +94,19 @@ mod tests {
     fn the_command_line_is_consistent_and_every_command_shows_an_example() {
         Arguments::command().debug_assert();
         for command in Arguments::command().get_subcommands() {
-            assert!(command.get_after_help().is_some(), "{} has no example", command.get_name());
+            assert!(
+                command.get_after_help().is_some(),
+                "{} has no example",
+                command.get_name()
+            );
         }
     }
 
     #[test]
     fn a_bad_time_is_refused_with_the_flag_named() {
-        let error = Arguments::try_parse_from(["triplane", "dev", "x", "--as-of", "yesterday"]).unwrap_err().to_string();
+        let error = Arguments::try_parse_from(["triplane", "dev", "x", "--as-of", "yesterday"])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("--as-of"), "{error}");
     }
 }

@@ -51,7 +51,12 @@ pub fn duplicates(manifests: &[Manifest]) -> BTreeMap<usize, Problem> {
             let here = &manifests[*index];
             problems.insert(
                 *index,
-                Problem { file: here.file.clone(), object: Some(here.object()), field: None, message },
+                Problem {
+                    file: here.file.clone(),
+                    object: Some(here.object()),
+                    field: None,
+                    message,
+                },
             );
         }
     }
@@ -68,8 +73,15 @@ pub fn run(settings: &LintSettings) -> ExitCode {
     problems.extend(duplicates(&ours).into_values());
     let mut out = std::io::stdout().lock();
     let lines = reading.unreadable.iter().chain(&problems);
-    let printed = lines.map(|problem| writeln!(out, "{problem}")).collect::<std::io::Result<Vec<()>>>();
-    let summary = format!("{} checked, {} wrong, {} of other groups not checked", ours.len(), problems.len(), others.len());
+    let printed = lines
+        .map(|problem| writeln!(out, "{problem}"))
+        .collect::<std::io::Result<Vec<()>>>();
+    let summary = format!(
+        "{} checked, {} wrong, {} of other groups not checked",
+        ours.len(),
+        problems.len(),
+        others.len()
+    );
     if printed.and_then(|_| writeln!(out, "{summary}")).is_err() || !reading.unreadable.is_empty() {
         return ExitCode::from(2);
     }
@@ -86,12 +98,19 @@ mod tests {
 
     fn manifest(file: &str, name: &str) -> Manifest {
         let json = json!({"apiVersion": "triplane.dev/v1alpha1", "kind": "Model", "metadata": {"name": name}});
-        Manifest { file: PathBuf::from(file), json }
+        Manifest {
+            file: PathBuf::from(file),
+            json,
+        }
     }
 
     #[test]
     fn an_object_written_twice_is_a_problem_in_both_places() {
-        let manifests = [manifest("a.yaml", "m"), manifest("b.yaml", "other"), manifest("c.yaml", "m")];
+        let manifests = [
+            manifest("a.yaml", "m"),
+            manifest("b.yaml", "other"),
+            manifest("c.yaml", "m"),
+        ];
         let problems = duplicates(&manifests);
         let lines: Vec<_> = problems.values().map(ToString::to_string).collect();
         assert_eq!(
@@ -114,9 +133,15 @@ mod tests {
     fn a_field_that_does_not_exist_is_named_with_file_and_object() {
         let mut wrong = manifest("views.yaml", "m");
         wrong.json["spec"] = json!({"ttll": "3h"});
-        let lines: Vec<_> = Checks::default().problems(&wrong, None).iter().map(ToString::to_string).collect();
+        let lines: Vec<_> = Checks::default()
+            .problems(&wrong, None)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert!(
-            lines.iter().any(|line| line.starts_with("views.yaml: Model m: spec.ttll: ")),
+            lines
+                .iter()
+                .any(|line| line.starts_with("views.yaml: Model m: spec.ttll: ")),
             "{lines:#?}"
         );
     }

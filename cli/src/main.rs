@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     telemetry::start(arguments.verbose);
     match arguments.command {
         Command::Lint(files) => lint::run(&files),
-        Command::Dev(settings) => dev::run(settings),
+        Command::Dev(settings) => dev::run(&settings),
         Command::Completion { shell } => args::print_completion(shell),
     }
 }

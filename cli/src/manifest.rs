@@ -51,7 +51,11 @@ pub struct Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.file.display())?;
-        for part in [&self.object, &self.field].into_iter().flatten().filter(|part| !part.is_empty()) {
+        for part in [&self.object, &self.field]
+            .into_iter()
+            .flatten()
+            .filter(|part| !part.is_empty())
+        {
             write!(f, "{part}: ")?;
         }
         f.write_str(&self.message)
@@ -75,7 +79,9 @@ pub fn read(paths: &[PathBuf]) -> Reading {
     for path in paths {
         match files(path) {
             Ok(files) => files.iter().for_each(|file| read_file(file, &mut reading)),
-            Err(error) => reading.unreadable.push(problem(path, format!("cannot be read: {error}"))),
+            Err(error) => reading
+                .unreadable
+                .push(problem(path, format!("cannot be read: {error}"))),
         }
     }
     reading
@@ -89,8 +95,12 @@ pub fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(path)? {
         let file = entry?.path();
-        let is_yaml = file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-        let is_hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        let is_yaml = file
+            .extension()
+            .is_some_and(|extension| extension == "yaml" || extension == "yml");
+        let is_hidden = file
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         if is_yaml && !is_hidden && file.is_file() {
             files.push(file);
         }
@@ -102,18 +112,33 @@ pub fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
 fn read_file(file: &Path, reading: &mut Reading) {
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
-        Err(error) => return reading.unreadable.push(problem(file, format!("cannot be read: {error}"))),
+        Err(error) => {
+            return reading
+                .unreadable
+                .push(problem(file, format!("cannot be read: {error}")));
+        }
     };
     match serde_saphyr::from_multiple::<Value>(&text) {
-        Ok(documents) => reading.manifests.extend(
-            documents.into_iter().filter(|json| !json.is_null()).map(|json| Manifest { file: file.to_owned(), json }),
-        ),
-        Err(error) => reading.problems.push(problem(file, format!("is not valid YAML: {error}"))),
+        Ok(documents) => {
+            let written = documents.into_iter().filter(|json| !json.is_null());
+            let file = || file.to_owned();
+            reading
+                .manifests
+                .extend(written.map(|json| Manifest { file: file(), json }));
+        }
+        Err(error) => reading
+            .problems
+            .push(problem(file, format!("is not valid YAML: {error}"))),
     }
 }
 
 fn problem(file: &Path, message: String) -> Problem {
-    Problem { file: file.to_owned(), object: None, field: None, message }
+    Problem {
+        file: file.to_owned(),
+        object: None,
+        field: None,
+        message,
+    }
 }
 
 #[cfg(test)]
@@ -131,7 +156,10 @@ mod tests {
     #[test]
     fn a_folder_is_read_in_order_and_only_its_yaml_files() {
         let folder = folder(&[
-            ("b.yaml", "kind: Model\nmetadata: {name: two}\n---\nkind: Model\nmetadata: {name: three, namespace: n}\n"),
+            (
+                "b.yaml",
+                "kind: Model\nmetadata: {name: two}\n---\nkind: Model\nmetadata: {name: three, namespace: n}\n",
+            ),
             ("a.yml", "kind: Model\nmetadata: {name: one}\n"),
             ("model.yaml.example", "kind: Model\n"),
             (".hidden.yaml", "kind: Model\n"),
@@ -144,7 +172,10 @@ mod tests {
 
     #[test]
     fn a_broken_file_is_named_with_the_line_and_stops_no_other() {
-        let folder = folder(&[("bad.yaml", "kind: [\n"), ("good.yaml", "kind: Model\nmetadata: {name: one}\n")]);
+        let folder = folder(&[
+            ("bad.yaml", "kind: [\n"),
+            ("good.yaml", "kind: Model\nmetadata: {name: one}\n"),
+        ]);
         let reading = read(&[folder.path().to_owned()]);
         assert_eq!(reading.manifests.len(), 1);
         let message = reading.problems[0].to_string();
@@ -156,7 +187,11 @@ mod tests {
         let folder = folder(&[("a.yaml", "sha: \"0123\"\n"), ("b.yaml", "ttl: 1h\nttl: 2h\n")]);
         let reading = read(&[folder.path().to_owned()]);
         assert_eq!(reading.manifests[0].json["sha"], "0123");
-        assert!(reading.problems[0].message.contains("duplicate"), "{}", reading.problems[0]);
+        assert!(
+            reading.problems[0].message.contains("duplicate"),
+            "{}",
+            reading.problems[0]
+        );
     }
 
     #[test]

@@ -6,5 +6,8 @@ use tracing_subscriber::EnvFilter;
 pub fn start(verbose: bool) {
     let default = if verbose { "info,triplane=debug" } else { "warn" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }

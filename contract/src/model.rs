@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::store::StoreAccess;
 use crate::{ValueType, View};
 
+/// Largest artifact that is verified and served, bytes.
+pub const MAX_ARTIFACT_BYTES: u64 = 512 << 20;
+
 /// File format of an artifact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ModelFormat {

@@ -28,10 +28,10 @@ pub struct Transform {
     pub query: Option<String>,
     /// Column of the result that is the event time.
     pub timestamp_column: String,
-    /// Column of the result that is the created time; `None`: the plan's newest Last-Modified.
+    /// Column of the result that is the created time; `None`: when the plan's newest object was learned of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_column: Option<String>,
-    /// How far back of its own event time a result row looks.
+    /// How far from its own event time the source rows are that a result row is made of.
     #[serde(default)]
     pub lookback_us: i64,
 }

@@ -4,6 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::ValueType;
 
+/// Columns of every offline table that are Triplane's own.
+pub const RESERVED_COLUMNS: [&str; 5] = ["event_time", "created_time", "sequence", "is_deleted", "event_date"];
+
+/// Whether a key or feature cannot have this name: readers of tables do not tell upper from lower case.
+pub fn is_reserved(name: &str) -> bool {
+    RESERVED_COLUMNS.iter().any(|own| own.eq_ignore_ascii_case(name))
+}
+
 /// A named, typed column.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

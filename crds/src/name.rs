@@ -21,8 +21,8 @@ pub const IDENTIFIER: &str = "^[A-Za-z_][A-Za-z0-9_]*$";
 /// Longest key, feature, source, output or column name.
 pub const IDENTIFIER_MAX: usize = 128;
 
-/// Columns that Triplane writes into every offline table.
-pub const RESERVED_COLUMNS: [&str; 4] = ["event_time", "created_time", "sequence", "is_deleted"];
+/// Columns that Triplane writes into every offline table: those of `triplane_contract::view`, which this crate does not know.
+pub const RESERVED_COLUMNS: [&str; 5] = ["event_time", "created_time", "sequence", "is_deleted", "event_date"];
 
 /// A cron schedule: five fields.
 const CRON: &str = r"^\S+( +\S+){4}$";
@@ -46,9 +46,9 @@ pub(crate) fn object_name_rule() -> Rule {
 
 /// Rule of an item with a `name`: the name is not that of a column that Triplane writes. `field` is the name's path.
 pub(crate) fn not_reserved_rule(field: &str) -> Rule {
-    let [first, second, third, fourth] = RESERVED_COLUMNS;
+    let [first, second, third, fourth, fifth] = RESERVED_COLUMNS;
     Rule::new(format!("!(self.name in ['{}'])", RESERVED_COLUMNS.join("', '"))).message(Message::Message(format!(
-        "{field} must not be {first}, {second}, {third} or {fourth}: Triplane writes these columns"
+        "{field} must not be {first}, {second}, {third}, {fourth} or {fifth}: Triplane writes these columns"
     )))
 }
 

@@ -76,8 +76,8 @@ reasons! {
     NotSupported on [Ready, Stalled] do "Change the field that the message names.";
     /// The query does not parse, names unknown columns, or returns other types than declared.
     InvalidQuery on [Ready, Stalled] do "Correct `spec.query`; the message says where.";
-    /// The query aggregates or uses a window, and `lookback` is not set.
-    LookbackRequired on [Ready, Stalled] do "Set `spec.lookback` to how far back a row looks.";
+    /// The query looks at other rows (an aggregate, window, join or subquery) or computes its event time, and `lookback` is not set.
+    LookbackRequired on [Ready, Stalled] do "Set `spec.lookback` to how far from its own time the rows are that a row is made of.";
     /// The query uses a function whose value differs from run to run.
     VolatileFunction on [Ready, Stalled] do "Replace the function that the message names.";
     /// The observations have no rows or lack a column that is named.

@@ -29,12 +29,12 @@ pub(crate) struct App {
     services: ArcSwap<Services>,
     draining: AtomicBool,
     permits: Semaphore,
+    uploads: Semaphore,
     requests: AtomicU64,
 }
 
-/// Leave to answer a request, counted while it is held.
-pub(crate) struct Admitted<'a> {
-    _permit: SemaphorePermit<'a>,
+/// A request from its head to its answer, counted while it is held.
+pub(crate) struct UnderWay<'a> {
     in_flight: &'a Gauge,
 }
 
@@ -47,6 +47,7 @@ impl App {
             services: ArcSwap::default(),
             draining: AtomicBool::new(false),
             permits: Semaphore::new(limits.concurrency.min(Semaphore::MAX_PERMITS)),
+            uploads: Semaphore::new(limits.upload_bytes.min(Semaphore::MAX_PERMITS)),
             requests: AtomicU64::new(0),
         }
     }
@@ -88,19 +89,31 @@ impl App {
         });
     }
 
-    /// Asks for leave to answer a request.
-    pub(crate) fn admit(&self) -> Result<Admitted<'_>, Problem> {
-        let Ok(permit) = self.permits.try_acquire() else {
+    /// Counts a request.
+    pub(crate) fn begin(&self) -> UnderWay<'_> {
+        self.metrics.in_flight.inc();
+        UnderWay {
+            in_flight: &self.metrics.in_flight,
+        }
+    }
+
+    /// Asks for leave to answer a request whose body is whole.
+    pub(crate) fn admit(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        self.permits.try_acquire().map_err(|_| {
             let message = format!(
                 "{} requests are being answered already: try again",
                 self.limits.concurrency
             );
-            return Err(Problem::new(Code::Overloaded, message));
-        };
-        self.metrics.in_flight.inc();
-        Ok(Admitted {
-            _permit: permit,
-            in_flight: &self.metrics.in_flight,
+            Problem::new(Code::Overloaded, message)
+        })
+    }
+
+    /// Asks for leave to hold `bytes` more of a body.
+    pub(crate) fn room_for(&self, bytes: usize) -> Result<SemaphorePermit<'_>, Problem> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.uploads.try_acquire_many(bytes).map_err(|_| {
+            let message = format!("bodies take {} bytes already: try again", self.limits.upload_bytes);
+            Problem::new(Code::Overloaded, message)
         })
     }
 
@@ -133,7 +146,7 @@ impl App {
     }
 }
 
-impl Drop for Admitted<'_> {
+impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         self.in_flight.dec();
     }

@@ -112,6 +112,7 @@ async fn serve(arguments: Serve, table: PathBuf) -> Result<ExitCode, Error> {
         concurrency: arguments.max_concurrency,
         body_bytes: arguments.max_body_bytes,
         rows: arguments.max_rows,
+        upload_bytes: Limits::default().upload_bytes.max(arguments.max_body_bytes),
         ..Limits::default()
     };
     let drain_grace = Duration::from_millis(arguments.drain_grace_ms);

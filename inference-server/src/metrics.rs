@@ -70,7 +70,7 @@ pub struct Metrics {
     known_bytes: Family<ServiceLabels, Gauge>,
     generation: Family<ServiceLabels, Gauge>,
     route_errors: Counter,
-    /// Requests being answered.
+    /// Requests under way, from head to answer.
     pub in_flight: Gauge,
     features_took: Histogram,
     model_took: Histogram,
@@ -112,7 +112,7 @@ impl Metrics {
         r.register_with_unit("triplane_inference_duration", "Time by phase", Unit::Seconds, phases);
         r.register(
             "triplane_inference_in_flight",
-            "Requests being answered",
+            "Predictions under way, from head to answer",
             self.in_flight.clone(),
         );
         r.register(

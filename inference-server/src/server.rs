@@ -13,7 +13,7 @@ use triplane_feature_store::online::{self, OnlineStore};
 use crate::app::App;
 use crate::features::Reader;
 use crate::features::breaker::State as BreakerState;
-use crate::http::serve_connections;
+use crate::http::{Drain, serve_connections};
 use crate::predict::Outcome;
 use crate::service::{BucketSnafu, Parts, ServeError, Service, StoreSnafu, stable};
 use crate::settings::Settings;
@@ -73,11 +73,17 @@ impl Server {
     }
 
     /// Answers until `shutdown` and every request accepted before has its answer: it says that it is not ready, goes on for
-    /// `drain_grace`, then takes no new connection.
+    /// `drain_grace`, takes the connections that wait, gives all of them `drain_patience` to begin a request, and ends after
+    /// the last answer.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let (grace, limit) = (self.handle.settings.drain_grace, self.handle.settings.drain_limit);
+        let settings = &self.handle.settings;
+        let drain = Drain {
+            grace: settings.drain_grace,
+            patience: settings.drain_patience,
+            limit: settings.drain_limit,
+        };
         tracing::info!(address = %self.address, boot_id = self.handle.app.boot_id, "listening");
-        serve_connections(self.listener, self.handle.app, shutdown, grace, limit).await;
+        serve_connections(self.listener, self.handle.app, shutdown, drain).await;
         tracing::info!("every request was answered; stopped");
     }
 }

@@ -142,6 +142,7 @@ pub struct Service {
     pub metrics: ServiceMetrics,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) deadline: Duration,
+    /// At most three quarters of the deadline: the rest is for the model and the answer.
     pub(crate) features_timeout: Duration,
     pub(crate) on_unavailable: OnUnavailable,
     pub(crate) max_imputed: f64,
@@ -162,6 +163,7 @@ impl Service {
     pub(crate) async fn load(table: &RouteTable, parts: Parts<'_>) -> Result<Self, ServeError> {
         let stable = stable(table)?;
         let stable = load_variant(&table.service, stable, &parts).await?;
+        let deadline = micros(table.deadline_us);
         Ok(Self {
             namespace: table.namespace.clone(),
             name: table.service.clone(),
@@ -171,8 +173,8 @@ impl Service {
             metrics: parts.metrics.service(&table.service),
             reader: parts.reader,
             clock: parts.clock,
-            deadline: micros(table.deadline_us),
-            features_timeout: micros(table.features.timeout_us),
+            deadline,
+            features_timeout: micros(table.features.timeout_us).min(deadline * 3 / 4),
             on_unavailable: table.features.on_unavailable,
             max_imputed: table.features.max_imputed,
             fallback: table.fallback,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use triplane_contract::model::MAX_ARTIFACT_BYTES;
 use triplane_feature_store::online::OnlineStore;
 use triplane_feature_store::{Clock, SystemClock};
 
@@ -18,11 +19,15 @@ pub struct Limits {
     pub concurrency: usize,
     /// Connections open at once; more wait to be accepted.
     pub connections: usize,
-    /// How long the head of a request may take to arrive, counted from the answer before it: also how long an idle
-    /// connection is kept. Longer than load balancers keep theirs, so that they close first.
+    /// How long the head of a connection's first request may take to arrive.
     pub header_timeout: Duration,
+    /// How long the head of a later request may take to arrive, counted from the answer before it: how long an idle
+    /// connection is kept. Longer than load balancers keep theirs, so that they close first.
+    pub idle_timeout: Duration,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
+    /// Bytes of bodies held at once, whole or under way; more are refused with 429.
+    pub upload_bytes: usize,
 }
 
 impl Default for Limits {
@@ -32,8 +37,10 @@ impl Default for Limits {
             rows: 1_000,
             concurrency: 512,
             connections: 4_096,
-            header_timeout: Duration::from_secs(75),
+            header_timeout: Duration::from_secs(20),
+            idle_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(10),
+            upload_bytes: 256 << 20,
         }
     }
 }
@@ -47,6 +54,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How long it goes on accepting connections after it has said that it is not ready.
     pub drain_grace: Duration,
+    /// How long it keeps connections without a request under way once nothing new is accepted, for what is on its way.
+    pub drain_patience: Duration,
     /// How long requests under way may take at most once nothing new is accepted.
     pub drain_limit: Duration,
     /// Largest model file.
@@ -66,8 +75,9 @@ impl Settings {
             listen,
             limits: Limits::default(),
             drain_grace: Duration::from_secs(5),
+            drain_patience: Duration::from_millis(500),
             drain_limit: Duration::from_secs(20),
-            max_artifact_bytes: 512 << 20,
+            max_artifact_bytes: MAX_ARTIFACT_BYTES,
             known_bytes: 32 << 20,
             clock: Arc::new(SystemClock),
             memory: None,

@@ -146,6 +146,11 @@ fn read_golden(file: Bytes, model: &ServedModel) -> Result<GoldenRows, String> {
             return Err(format!("it has more than {MAX_GOLDEN_ROWS} rows: keep a sample"));
         }
     }
+    if rows.predictions.is_empty() {
+        return Err(
+            "it has no rows, which proves nothing: write predictions of the trainer, or declare none".to_owned(),
+        );
+    }
     Ok(rows)
 }
 

@@ -1,5 +1,8 @@
 //! The boundary cases of time semantics against training sets: facts as offline tables, questions as observations.
 
+// Helpers outside `#[test]` functions are test code too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;

@@ -1,11 +1,17 @@
 //! The run protocol on a directory and a memory store: whatever arrives in whatever order, table and store end as if built
 //! from scratch on what there is now.
 
+// Helpers outside `#[test]` functions are test code too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod queries;
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use support::{HOUR, Lab, SECOND, START, WINDOW, batch, row, write_parquet};
+use support::wiped::Wiped;
+use support::{HOUR, Lab, SECOND, START, SourceRow, WINDOW, batch, row, write_parquet};
 use triplane_contract::run::RejectCause;
 use triplane_materializer::progress::Silent;
 use triplane_materializer::run;
@@ -90,6 +96,7 @@ async fn every_step_equals_a_build_from_scratch(make: fn() -> Lab) {
     let steps: Vec<(&str, Option<Vec<support::SourceRow>>)> = vec![
         ("raw/day0.parquet", Some(hourly(0))),
         ("raw/day2.parquet", Some(hourly(2))),
+        ("more/a.parquet", Some(hourly(0))),
         (
             "raw/late.parquet",
             Some(vec![row("a", minutes(30), 7), row("d", minutes(31), 8)]),
@@ -105,9 +112,15 @@ async fn every_step_equals_a_build_from_scratch(make: fn() -> Lab) {
                     .collect(),
             ),
         ),
+        (
+            "more/a.parquet",
+            Some(vec![row("a", minutes(29), 3), row("d", minutes(31), 4)]),
+        ),
         ("raw/day2.parquet", Some(hourly(1))),
+        ("more/b.parquet", Some(hourly(1))),
         ("raw/late.parquet", None),
         ("raw/day2.parquet", Some(hourly(2))),
+        ("more/a.parquet", None),
         ("raw/day0.parquet", None),
     ];
     for (name, rows) in steps {
@@ -257,7 +270,7 @@ async fn integers_become_floats_where_that_is_exact_and_are_rejected_elsewhere()
 async fn queries_that_cannot_be_run_range_by_range_are_refused_by_name() {
     for (sql, expected) in [
         ("SELEC k FROM raw", "QueryInvalid"),
-        ("SELECT k, at, n, x FROM raw WHERE", "Line: 1"),
+        ("SELECT k, at, n, x FRM raw", "Line: 1, Column: "),
         ("SELECT k, at, n, nope AS x FROM raw", "nope"),
         ("SELECT k, at, n FROM raw", "has no column \"x\""),
         ("SELECT k, at, n, k AS x FROM raw", "column \"x\""),
@@ -351,6 +364,100 @@ async fn a_wiped_online_store_is_filled_again() {
     let report = lab.run().await;
     assert_eq!((report.run, report.rows_appended, report.rows_published), (3, 0, 2));
     assert_eq!(lab.assert_online_is_the_table().await, 2);
+}
+
+/// More keys than two writes take.
+fn many_keys() -> Vec<SourceRow> {
+    (0..5_000).map(|i| row(format!("k{i}").leak(), START, i)).collect()
+}
+
+#[tokio::test]
+async fn a_store_that_is_wiped_while_rows_are_published_ends_with_all_of_them() {
+    for wiped_after in 1..=3 {
+        let mut lab = Lab::plain();
+        let store = Arc::new(Wiped::new(lab.clock.clone(), move |write| write == wiped_after));
+        lab.environment.online = store.clone();
+        lab.put("raw/a.parquet", &many_keys());
+        lab.run().await;
+        assert_eq!(lab.assert_online_is_the_table().await, 5_000);
+        assert_eq!(store.writes(), 6, "three writes, and from the start again");
+        assert_eq!(lab.run().await.rows_published, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_keeps_nothing_is_an_error_and_the_next_run_fills_it() {
+    let mut lab = Lab::plain();
+    let keeps = Arc::new(AtomicBool::new(false));
+    let after = {
+        let keeps = Arc::clone(&keeps);
+        move |_| !keeps.load(Ordering::SeqCst)
+    };
+    let store = Arc::new(Wiped::new(lab.clock.clone(), after));
+    lab.environment.online = store.clone();
+    lab.put("raw/a.parquet", &[row("a", START, 1), row("b", START, 2)]);
+    let error = lab.try_run().await.unwrap_err();
+    assert!(error.to_string().contains("5 attempts"), "{error}");
+    assert!(error.is_retryable());
+    assert_eq!(store.writes(), 5);
+    keeps.store(true, Ordering::SeqCst);
+    assert_eq!(lab.run().await.rows_published, 2);
+    assert_eq!(lab.assert_online_is_the_table().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_table_that_is_made_anew_replaces_the_online_rows_of_the_one_before() {
+    for at_once in 1..=3 {
+        let lab = Arc::new(Lab::plain());
+        for n in 0..4 {
+            let file = format!("raw/{n}.parquet");
+            lab.put(
+                &file,
+                &[row("a", START + n * HOUR, n), row("gone", START + n * HOUR, n)],
+            );
+            lab.run().await;
+        }
+        let old_version = lab.table().await.version();
+        lab.remove_table();
+        std::fs::remove_dir_all(lab.path("raw")).unwrap();
+        // Older by event time than what is online, in a table with a smaller version.
+        lab.put("raw/a.parquet", &[row("a", START, 7), row("b", START, 8)]);
+        let runs: Vec<_> = (0..at_once)
+            .map(|_| {
+                let lab = Arc::clone(&lab);
+                tokio::spawn(async move { run(&lab.spec, &lab.environment, &Silent).await })
+            })
+            .collect();
+        for run in runs {
+            run.await.unwrap().unwrap();
+        }
+        assert!(lab.table().await.version() < old_version);
+        assert_eq!(lab.assert_online_is_the_table().await, 2);
+        assert_eq!(lab.stored("gone").await, None);
+        assert_eq!(lab.run().await.rows_published, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_is_removed_and_a_store_that_is_wiped_under_a_publisher_leave_no_row_of_it() {
+    let mut lab = Lab::plain();
+    let root = lab.path("features");
+    let after = move |write| {
+        if write == 1 {
+            std::fs::remove_dir_all(&root).unwrap();
+        }
+        write == 1
+    };
+    lab.environment.online = Arc::new(Wiped::new(lab.clock.clone(), after));
+    lab.put("raw/a.parquet", &many_keys());
+    let error = lab.try_run().await.unwrap_err();
+    assert!(error.to_string().contains("removed or replaced"), "{error}");
+    assert!(error.is_retryable());
+    for i in 0..5_000 {
+        assert_eq!(lab.stored(&format!("k{i}")).await, None);
+    }
+    assert_eq!(lab.run().await.rows_published, 5_000);
+    assert_eq!(lab.assert_online_is_the_table().await, 5_000);
 }
 
 #[tokio::test]

@@ -78,7 +78,7 @@ impl Table {
 pub fn rows(path: &Path) -> Vec<Row> {
     let file = std::fs::File::open(path).unwrap_or_else(|error| panic!("failed to open {}: {error}", path.display()));
     let reader = ParquetRecordBatchReaderBuilder::try_new(file)
-        .and_then(|builder| builder.build())
+        .and_then(ParquetRecordBatchReaderBuilder::build)
         .expect("parquet");
     reader.flat_map(|batch| to_rows(&batch.expect("batch"))).collect()
 }

@@ -13,7 +13,7 @@ use crate::redis::free_port;
 use crate::wait;
 
 /// How long the slowest step (a first materialization in the development profile, on a busy machine) may take.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// File of the state folder with every object and its status.
 const OBJECTS: &str = "objects.json";
@@ -151,7 +151,7 @@ impl Dev {
         self.process.interrupt();
         let process = &mut self.process;
         let mut status = None;
-        wait::until("triplane dev ends", Duration::from_secs(60), async || {
+        wait::until("triplane dev ends", Duration::from_mins(1), async || {
             status = process.wait(Duration::ZERO);
             status.is_some()
         })

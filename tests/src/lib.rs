@@ -5,6 +5,7 @@
     clippy::panic,
     clippy::missing_panics_doc,
     clippy::print_stdout,
+    clippy::unwrap_in_result,
     reason = "a harness that cannot do its work fails the test, and the panic is the message"
 )]
 

@@ -23,6 +23,10 @@ pub trait Traffic: Send + Sync + 'static {
 
 /// What an answer said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "four flags that are independent of one another"
+)]
 pub struct Verdict {
     /// It is not an answer to this request: another's, or wrong.
     pub crossed: bool,
@@ -134,8 +138,8 @@ async fn work<T: Traffic>(address: SocketAddr, shared: Arc<Shared<T>>) -> Vec<Sa
         samples.push(Sample {
             index,
             due,
-            latency: done - due,
-            service: done - sent,
+            latency: done.saturating_sub(due),
+            service: done.saturating_sub(sent),
             status,
             verdict,
         });

@@ -51,7 +51,7 @@ impl Run {
 
     /// Runs to the end, or to `cut`.
     pub fn to(&self, cut: Option<Cut>) -> Ending {
-        ending(self.command(cut).output().expect("failed to start a run"))
+        ending(&self.command(cut).output().expect("failed to start a run"))
     }
 
     /// Runs to the end and says which calls it made.
@@ -63,7 +63,7 @@ impl Run {
             .arg(file.path())
             .output()
             .expect("failed to start a run");
-        ending(output).report();
+        ending(&output).report();
         serde_json::from_slice(&std::fs::read(file.path()).expect("calls")).expect("calls are JSON")
     }
 
@@ -74,7 +74,7 @@ impl Run {
             .collect();
         children
             .into_iter()
-            .map(|child| ending(child.wait_with_output().expect("failed to wait for a run")))
+            .map(|child| ending(&child.wait_with_output().expect("failed to wait for a run")))
             .collect()
     }
 
@@ -92,7 +92,7 @@ impl Run {
     }
 }
 
-fn ending(output: Output) -> Ending {
+fn ending(output: &Output) -> Ending {
     use std::os::unix::process::ExitStatusExt;
     if output.status.signal() == Some(9) {
         return Ending::Killed;

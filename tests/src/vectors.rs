@@ -60,7 +60,7 @@ pub fn of_training_set(root: &Path, names: &[String]) -> Vec<(Vec<Cell>, Vec<Str
 fn batches(path: &Path) -> Vec<RecordBatch> {
     let file = std::fs::File::open(path).unwrap_or_else(|error| panic!("failed to open {}: {error}", path.display()));
     let reader = ParquetRecordBatchReaderBuilder::try_new(file)
-        .and_then(|builder| builder.build())
+        .and_then(ParquetRecordBatchReaderBuilder::build)
         .expect("parquet");
     reader.collect::<Result<_, _>>().expect("batches")
 }

@@ -1,5 +1,6 @@
 //! One machine of a test: a directory as bucket, and how stores are reached.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use triplane_feature_store::{Clock, FixedClock, online};
 use triplane_materializer::progress::Silent;
 use triplane_materializer::{Environment, open_bucket};
 
-use crate::delta::{self, Row, Table};
+use crate::delta::Table;
 use crate::fixture::table;
 use crate::fixture::view::{NAMESPACE, STORE};
 
@@ -33,7 +34,7 @@ impl World {
         }
     }
 
-    /// A bucket with the same objects, to the inode: their ETags are the same too. Objects are replaced by renaming, never
+    /// A bucket with the same objects, to the inode: their `ETag`s are the same too. Objects are replaced by renaming, never
     /// written in place, so that the two buckets go their own ways from here.
     pub fn fork(&self) -> Self {
         let fork = Self::new(self.online.clone());
@@ -104,14 +105,14 @@ impl World {
         self.dir.path().join(layout::view_root(&self.access().root, view))
     }
 
-    /// Rows that were put aside, sorted.
-    pub fn rejected(&self, view: &View) -> Vec<Row> {
+    /// What was put aside, by file below `_rejected`.
+    pub fn rejected(&self, view: &View) -> BTreeMap<PathBuf, String> {
+        let folder = self.view_root(view).join("_rejected");
         let mut files = Vec::new();
-        walk(&self.view_root(view).join("_rejected"), &mut files);
-        files.retain(|path| path.extension().is_some_and(|extension| extension == "parquet"));
-        let mut rows: Vec<Row> = files.iter().flat_map(|path| delta::rows(path)).collect();
-        rows.sort();
-        rows
+        walk(&folder, &mut files);
+        let name = |path: &Path| path.strip_prefix(&folder).expect("below the folder").to_owned();
+        let read = |path: &Path| std::fs::read_to_string(path).expect("a rejected file is text");
+        files.iter().map(|path| (name(path), read(path))).collect()
     }
 
     /// The view's table, once there is one.
@@ -138,9 +139,9 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in entries {
         let path = entry.expect("folder entry").path();
         if path.is_dir() {
-            walk(&path, files)
+            walk(&path, files);
         } else {
-            files.push(path)
+            files.push(path);
         }
     }
 }

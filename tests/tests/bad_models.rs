@@ -179,5 +179,5 @@ async fn golden_predictions_are_reproduced_or_the_difference_is_told() {
         (report.fault, report.golden_max_difference),
         (Some(ModelFault::GoldenMismatch), 0.5)
     );
-    assert!(report.message.contains(GOLDEN), "{}", report.message);
+    assert!(report.message.contains("golden row 1"), "{}", report.message);
 }

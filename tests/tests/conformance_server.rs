@@ -65,9 +65,8 @@ fn on_the_wire(value: &Value) -> Json {
         Value::Null => Json::Null,
         Value::Bool(value) => json!(value),
         Value::Int32(value) => json!(value),
-        Value::Int64(value) => json!(value),
+        Value::Int64(value) | Value::Timestamp(value) => json!(value),
         Value::String(value) => json!(value),
-        Value::Timestamp(value) => json!(value),
         other => panic!("no case has a key such as {other:?}"),
     }
 }
@@ -85,17 +84,21 @@ fn instance(case: &Case, question: &Question) -> Json {
 /// Publishes the facts of `case` into an empty store at the question's moment and asks a server with that clock.
 async fn ask(case: &Case, question: &Question, access: &OnlineAccess) -> Answer {
     let world = World::new(access.clone());
-    let clock: Arc<dyn Clock> = Arc::new(FixedClock::new(question.as_of_us));
+    // Rows are published a minute before, for Redis counts their lifetime by its own clock.
+    let fixed = Arc::new(FixedClock::new(question.as_of_us - 60_000_000));
+    let clock: Arc<dyn Clock> = fixed.clone();
     let store = online::connect(access, clock.clone()).await.unwrap();
     for view in &case.views {
         publish(store.as_ref(), &view.view, &view.facts, 1).await.unwrap();
     }
+    fixed.set(question.as_of_us);
     let names: Vec<String> = (0..inputs(case).len()).map(|index| format!("i{index}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let artifact = lightgbm::sum(&names, &vec![1; names.len()], 2);
     world.put(codebook::ARTIFACT, artifact.as_bytes(), UPLOADED_S);
     let mut routes = codebook::route_table(model(case, &artifact), world.access());
     routes.features.max_imputed = 1.0;
+    codebook::without_hurry(&mut routes);
     let server = InProcess::start(&routes, clock, store).await;
     let body = json!({"instances": [instance(case, question)], "explain": true});
     http::post(

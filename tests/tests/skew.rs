@@ -32,7 +32,7 @@ use triplane_tests::world::World;
 
 const UPLOADED_S: u64 = (EPOCH_US / 1_000_000) as u64;
 /// Later than every event time and availability delay of the data.
-const FIRST_ASKED_US: i64 = EPOCH_US + 33 * HOUR_US;
+const FIRST_ASKED_US: i64 = EPOCH_US + 31 * HOUR_US;
 const ASKED: usize = 240;
 const ACCOUNTS: usize = 12;
 
@@ -133,6 +133,7 @@ impl Skew {
         world.put(codebook::ARTIFACT, artifact.as_bytes(), UPLOADED_S);
         let mut routes = codebook::route_table(model(&artifact), world.access());
         routes.features.max_imputed = 1.0;
+        codebook::without_hurry(&mut routes);
         let server = InProcess::start(&routes, shared, store).await;
         Self {
             world,
@@ -146,7 +147,7 @@ impl Skew {
     async fn ask(&self) -> Vec<Answered> {
         let mut answered = Vec::new();
         for first in (0..ASKED).step_by(8) {
-            self.clock.set(FIRST_ASKED_US + first as i64 * HOUR_US / 2);
+            self.clock.set(FIRST_ASKED_US + first as i64 * HOUR_US / 10);
             let pairs: Vec<(String, String)> = (first..first + 8)
                 .map(|index| {
                     (

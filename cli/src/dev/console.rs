@@ -34,7 +34,12 @@ impl Console {
     /// A console that counts time from now.
     pub fn new() -> Self {
         let bars = std::io::stdout().is_terminal().then(MultiProgress::new);
-        Self { started: Instant::now(), bars, lines: BTreeMap::new(), problems: Vec::new() }
+        Self {
+            started: Instant::now(),
+            bars,
+            lines: BTreeMap::new(),
+            problems: Vec::new(),
+        }
     }
 
     /// A sentence of its own.
@@ -52,7 +57,10 @@ impl Console {
     /// Says what has to be mended, once until it changes.
     pub fn show_problems(&mut self, problems: &[Problem]) {
         if self.problems != problems {
-            problems.iter().filter(|problem| !self.problems.contains(problem)).for_each(|p| self.say(&format!("! {p}")));
+            problems
+                .iter()
+                .filter(|problem| !self.problems.contains(problem))
+                .for_each(|p| self.say(&format!("! {p}")));
             self.problems = problems.to_vec();
         }
     }
@@ -89,24 +97,23 @@ impl Console {
     fn update(&mut self, name: &str, standing: Standing) {
         let text = line(name, &standing.ready, &standing.reason, &standing.message);
         let known = self.lines.remove(name);
-        let said = known.as_ref().map(|(known, _)| (known.ready.clone(), known.reason.clone()));
-        let bar = match &self.bars {
-            Some(bars) => {
-                let bar = known.and_then(|(_, bar)| bar).unwrap_or_else(|| new_bar(bars));
-                if standing.ready == "True" {
-                    bar.disable_steady_tick();
-                } else {
-                    bar.enable_steady_tick(Duration::from_millis(120));
-                }
-                bar.set_message(text);
-                Some(bar)
+        let said = known
+            .as_ref()
+            .map(|(known, _)| (known.ready.clone(), known.reason.clone()));
+        let bar = if let Some(bars) = &self.bars {
+            let bar = known.and_then(|(_, bar)| bar).unwrap_or_else(|| new_bar(bars));
+            if standing.ready == "True" {
+                bar.disable_steady_tick();
+            } else {
+                bar.enable_steady_tick(Duration::from_millis(120));
             }
-            None => {
-                if said != Some((standing.ready.clone(), standing.reason.clone())) {
-                    self.say(&format!("[{:6.1}s] {text}", self.started.elapsed().as_secs_f64()));
-                }
-                None
+            bar.set_message(text);
+            Some(bar)
+        } else {
+            if said != Some((standing.ready.clone(), standing.reason.clone())) {
+                self.say(&format!("[{:6.1}s] {text}", self.started.elapsed().as_secs_f64()));
             }
+            None
         };
         self.lines.insert(name.to_owned(), (standing, bar));
     }
@@ -139,9 +146,16 @@ fn words(step: &Step) -> String {
 fn standing(object: &Value) -> Standing {
     let ready = |field: &str| {
         let path = format!(".status.conditions[?(@.type==\"Ready\")].{field}");
-        columns::value(object, &path).and_then(Value::as_str).unwrap_or_default().to_owned()
+        columns::value(object, &path)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
     };
-    Standing { ready: ready("status"), reason: ready("reason"), message: ready("message") }
+    Standing {
+        ready: ready("status"),
+        reason: ready("reason"),
+        message: ready("message"),
+    }
 }
 
 fn line(name: &str, ready: &str, reason: &str, message: &str) -> String {

@@ -8,6 +8,7 @@ use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use triplane_crds::v1alpha1::{FeatureStore, FeatureView, InferenceService, Model, TrainingSet};
+use triplane_plan::Kind;
 
 use crate::lint;
 use crate::manifest::{self, Manifest, Problem};
@@ -15,15 +16,15 @@ use crate::manifest::{self, Manifest, Problem};
 /// The valid objects of one namespace by name.
 #[derive(Clone, Debug, Default)]
 pub struct Objects {
-    /// FeatureStores.
+    /// `FeatureStore` objects.
     pub stores: BTreeMap<String, FeatureStore>,
-    /// FeatureViews.
+    /// `FeatureView` objects.
     pub views: BTreeMap<String, FeatureView>,
-    /// TrainingSets.
+    /// `TrainingSet` objects.
     pub training_sets: BTreeMap<String, TrainingSet>,
-    /// Models.
+    /// `Model` objects.
     pub models: BTreeMap<String, Model>,
-    /// InferenceServices.
+    /// `InferenceService` objects.
     pub services: BTreeMap<String, InferenceService>,
 }
 
@@ -36,6 +37,10 @@ pub struct Desired {
     pub problems: Vec<Problem>,
     /// Objects that are written down but not valid.
     pub invalid: BTreeSet<Identity>,
+    /// Some file could not be read: what it held stays as it was.
+    pub incomplete: bool,
+    /// Where each valid object is written down.
+    files: BTreeMap<Identity, PathBuf>,
 }
 
 /// Files with their sizes and times: another print is another content.
@@ -58,8 +63,12 @@ pub type Identity = (String, String, String);
 /// Reads a folder. An object written twice is refused in both places, a forbidden change of a `known` object in the new one.
 pub fn read(dir: &Path, checks: &lint::Checks, known: &BTreeMap<Identity, Value>) -> Desired {
     let reading = manifest::read(&[dir.to_owned()]);
-    let mut desired = Desired { problems: reading.problems, ..Desired::default() };
+    let mut desired = Desired {
+        problems: reading.problems,
+        ..Desired::default()
+    };
     desired.problems.extend(reading.unreadable);
+    desired.incomplete = !desired.problems.is_empty();
     let ours: Vec<Manifest> = reading.manifests.into_iter().filter(lint::is_ours).collect();
     let twice = lint::duplicates(&ours);
     for (index, manifest) in ours.iter().enumerate() {
@@ -75,24 +84,70 @@ pub fn read(dir: &Path, checks: &lint::Checks, known: &BTreeMap<Identity, Value>
             desired.problems.extend(problems);
         }
     }
+    desired.refuse_shared_urls();
     desired
 }
 
 /// The identity of an object; the namespace is `default` where none is written.
 pub fn identity(object: &Value) -> Identity {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |pointer: &str| {
+        object
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let namespace = Some(text("/metadata/namespace")).filter(|name| !name.is_empty());
-    (text("/kind"), namespace.unwrap_or_else(|| "default".to_owned()), text("/metadata/name"))
+    (
+        text("/kind"),
+        namespace.unwrap_or_else(|| "default".to_owned()),
+        text("/metadata/name"),
+    )
 }
 
 impl Desired {
+    /// Whether an object that is not desired stays as it was: its manifest is there but cannot be used at present.
+    pub fn keeps(&self, kind: Kind, namespace: &str, name: &str) -> bool {
+        self.incomplete
+            || self
+                .invalid
+                .contains(&(kind.to_string(), namespace.to_owned(), name.to_owned()))
+    }
+
+    /// One machine has one port: a second service of the same name in another namespace is refused.
+    fn refuse_shared_urls(&mut self) {
+        let mut taken = BTreeMap::new();
+        for (namespace, objects) in &mut self.namespaces {
+            objects.services.retain(|name, _| {
+                let owner = taken.entry(name.clone()).or_insert_with(|| namespace.clone());
+                if owner == namespace {
+                    return true;
+                }
+                let identity = ("InferenceService".to_owned(), namespace.clone(), name.clone());
+                self.problems.push(Problem {
+                    file: self.files.get(&identity).cloned().unwrap_or_default(),
+                    object: Some(format!("InferenceService {namespace}/{name}")),
+                    field: Some("metadata.name".to_owned()),
+                    message: format!("has the URL of {owner}/{name} on one machine: choose another name"),
+                });
+                self.invalid.insert(identity);
+                false
+            });
+        }
+    }
+
     fn place(&mut self, manifest: &Manifest) -> Result<(), Problem> {
         let (kind, namespace, name) = identity(&manifest.json);
+        self.files
+            .insert((kind.clone(), namespace.clone(), name.clone()), manifest.file.clone());
         let objects = self.namespaces.entry(namespace.clone()).or_default();
         match kind.as_str() {
             "FeatureStore" => objects.stores.insert(name, typed(manifest, &namespace)?).map(drop),
             "FeatureView" => objects.views.insert(name, typed(manifest, &namespace)?).map(drop),
-            "TrainingSet" => objects.training_sets.insert(name, typed(manifest, &namespace)?).map(drop),
+            "TrainingSet" => objects
+                .training_sets
+                .insert(name, typed(manifest, &namespace)?)
+                .map(drop),
             "Model" => objects.models.insert(name, typed(manifest, &namespace)?).map(drop),
             "InferenceService" => objects.services.insert(name, typed(manifest, &namespace)?).map(drop),
             _ => None,

@@ -61,7 +61,10 @@ pub struct Folders {
 impl Folders {
     /// Resolves, makes and locks the folders.
     pub fn open(settings: &DevSettings) -> Result<Self, FoldersError> {
-        let manifests = settings.dir.canonicalize().context(ManifestsSnafu { path: &settings.dir })?;
+        let manifests = settings
+            .dir
+            .canonicalize()
+            .context(ManifestsSnafu { path: &settings.dir })?;
         let state = match &settings.state {
             Some(state) => make(state)?,
             None => make(&default_state(&manifests)?)?,
@@ -92,7 +95,11 @@ fn make(path: &Path) -> Result<PathBuf, FoldersError> {
 
 fn default_state(manifests: &Path) -> Result<PathBuf, FoldersError> {
     let name = manifests.file_name().context(NoNameSnafu { path: manifests })?;
-    let absolute = |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let absolute = |variable: &str| {
+        std::env::var_os(variable)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
     let home = absolute("XDG_STATE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
         .context(NoHomeSnafu)?;
@@ -126,7 +133,10 @@ mod tests {
         let settings = settings(root.path(), &root.path().join("state"));
         let first = Folders::open(&settings).unwrap();
         let error = Folders::open(&settings).unwrap_err().to_string();
-        assert!(error.contains("another `triplane dev`") && error.contains("--state"), "{error}");
+        assert!(
+            error.contains("another `triplane dev`") && error.contains("--state"),
+            "{error}"
+        );
         drop(first);
         Folders::open(&settings).unwrap();
     }

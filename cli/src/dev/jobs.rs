@@ -35,13 +35,29 @@ pub struct Fault {
 #[derive(Debug)]
 pub enum Outcome {
     /// A run of a view generation.
-    Run { view: String, generation: u32, ticket: Ticket, result: Result<RunReport, Fault> },
+    Run {
+        view: String,
+        generation: u32,
+        ticket: Ticket,
+        result: Result<RunReport, Fault>,
+    },
     /// A join, with the views it pinned.
-    TrainingSet { name: String, ticket: Ticket, result: Result<(TrainingSetReport, Vec<PinnedView>), Fault> },
+    TrainingSet {
+        name: String,
+        ticket: Ticket,
+        result: Result<(TrainingSetReport, Vec<PinnedView>), Fault>,
+    },
     /// A verification.
-    ModelCheck { name: String, ticket: Ticket, report: Box<ModelCheckReport> },
+    ModelCheck {
+        name: String,
+        ticket: Ticket,
+        result: Result<Box<ModelCheckReport>, Fault>,
+    },
     /// Online rows of a generation were removed.
-    Dropped { view: Box<View>, result: Result<u64, String> },
+    Dropped {
+        view: Box<View>,
+        result: Result<u64, String>,
+    },
     /// Work on a view reached a step.
     Step { view: String, step: Step },
 }
@@ -67,65 +83,127 @@ impl Progress for Steps {
     fn report(&self, view: &str, step: &Step) {
         let view = view.rsplit('/').next().unwrap_or(view).to_owned();
         // The session has ended when nobody listens; the work ends with the process.
-        let _ = self.events.send((self.namespace.clone(), Outcome::Step { view, step: step.clone() }));
+        let _ = self.events.send((
+            self.namespace.clone(),
+            Outcome::Step {
+                view,
+                step: step.clone(),
+            },
+        ));
     }
 }
 
 impl Jobs {
     /// Jobs on `threads`, reported to `events`.
     pub fn new(threads: Handle, events: UnboundedSender<Event>) -> Self {
-        Self { threads, room: Arc::new(tokio::sync::Semaphore::new(AT_ONCE)), events }
+        Self {
+            threads,
+            room: Arc::new(tokio::sync::Semaphore::new(AT_ONCE)),
+            events,
+        }
     }
 
     /// Starts a run.
     pub fn run(&self, namespace: &str, start: StartRun, environment: Environment) {
+        let StartRun {
+            view,
+            generation,
+            spec,
+            ticket,
+            cause: _,
+        } = start;
         let steps = self.steps(namespace);
-        self.spawn(namespace, async move {
-            let result = triplane_materializer::run(&start.spec, &environment, &steps).await;
-            let fault = |error: triplane_materializer::RunError| fault(error.code(), error.is_retryable(), &error);
-            let result = result.map_err(fault);
-            Outcome::Run { view: start.view, generation: start.generation, ticket: start.ticket, result }
+        let work = async move {
+            let result = triplane_materializer::run(&spec, &environment, &steps).await;
+            result.map_err(|error| fault(error.code(), error.is_retryable(), &error))
+        };
+        self.spawn(namespace, work, move |result| {
+            let result = result.unwrap_or_else(Err);
+            Outcome::Run {
+                view,
+                generation,
+                ticket,
+                result,
+            }
         });
     }
 
     /// Starts a join.
     pub fn training_set(&self, namespace: &str, start: StartTrainingSet, environment: Environment) {
+        let StartTrainingSet {
+            name,
+            spec,
+            ticket,
+            cause: _,
+        } = start;
         let steps = self.steps(namespace);
-        self.spawn(namespace, async move {
-            let built = training_set::build(&start.spec, &environment, &steps).await;
-            let result = match built {
-                Ok(report) => pinned(&environment, &report).await.map(|pinned| (report, pinned)),
-                Err(error) => Err(fault(error.code(), error.is_retryable(), &error)),
-            };
-            Outcome::TrainingSet { name: start.name, ticket: start.ticket, result }
+        let work = async move {
+            let built = training_set::build(&spec, &environment, &steps).await;
+            let report = built.map_err(|error| fault(error.code(), error.is_retryable(), &error))?;
+            pinned(&environment, &report).await.map(|pinned| (report, pinned))
+        };
+        self.spawn(namespace, work, move |result| {
+            let result = result.unwrap_or_else(Err);
+            Outcome::TrainingSet { name, ticket, result }
         });
     }
 
     /// Starts a verification.
     pub fn model_check(&self, namespace: &str, start: StartModelCheck, environment: Environment) {
-        self.spawn(namespace, async move {
-            let report = verify(&start.spec, environment.bucket.as_ref()).await;
-            Outcome::ModelCheck { name: start.name, ticket: start.ticket, report: Box::new(report) }
+        let StartModelCheck {
+            name,
+            spec,
+            ticket,
+            cause: _,
+        } = start;
+        let work = async move { verify(&spec, environment.bucket.as_ref()).await };
+        self.spawn(namespace, work, move |report| Outcome::ModelCheck {
+            name,
+            ticket,
+            result: report.map(Box::new),
         });
     }
 
     /// Removes the online rows of a generation.
     pub fn drop_generation(&self, namespace: &str, view: View, environment: Environment) {
-        self.spawn(namespace, async move {
-            let result = environment.online.drop_view(&view.id).await.map_err(|error| error.to_string());
-            Outcome::Dropped { view: Box::new(view), result }
+        let id = view.id.clone();
+        let work = async move { environment.online.drop_view(&id).await };
+        self.spawn(namespace, work, move |dropped| {
+            let result = match dropped {
+                Ok(result) => result.map_err(|error| error.to_string()),
+                Err(fault) => Err(fault.message),
+            };
+            Outcome::Dropped {
+                view: Box::new(view),
+                result,
+            }
         });
     }
 
     fn steps(&self, namespace: &str) -> Steps {
-        Steps { namespace: namespace.to_owned(), events: self.events.clone() }
+        Steps {
+            namespace: namespace.to_owned(),
+            events: self.events.clone(),
+        }
     }
 
-    fn spawn(&self, namespace: &str, work: impl Future<Output = Outcome> + Send + 'static) {
+    /// Does work when there is room; work that panics has failed like any other.
+    fn spawn<T: Send + 'static>(
+        &self,
+        namespace: &str,
+        work: impl Future<Output = T> + Send + 'static,
+        outcome: impl FnOnce(Result<T, Fault>) -> Outcome + Send + 'static,
+    ) {
         let (namespace, room, events) = (namespace.to_owned(), Arc::clone(&self.room), self.events.clone());
+        let threads = self.threads.clone();
         self.threads.spawn(async move {
             let _permit = room.acquire_owned().await;
-            let _ = events.send((namespace, work.await));
+            let result = threads.spawn(work).await.map_err(|error| Fault {
+                code: "Panicked".to_owned(),
+                message: format!("the work broke off ({error}): this is a defect of Triplane, please report it"),
+                retryable: true,
+            });
+            let _ = events.send((namespace, outcome(result)));
         });
     }
 }
@@ -141,7 +219,11 @@ fn fault(code: &str, retryable: bool, error: &(dyn std::error::Error + 'static))
         }
         cause = error.source();
     }
-    Fault { code: code.to_owned(), message, retryable }
+    Fault {
+        code: code.to_owned(),
+        message,
+        retryable,
+    }
 }
 
 /// The views a set was made from, as its manifest says.
@@ -152,7 +234,11 @@ async fn pinned(environment: &Environment, report: &TrainingSetReport) -> Result
         message: format!("failed to read {path}: {message}"),
         retryable: true,
     };
-    let object = environment.bucket.get(&path).await.map_err(|error| unreadable(error.to_string()))?;
+    let object = environment
+        .bucket
+        .get(&path)
+        .await
+        .map_err(|error| unreadable(error.to_string()))?;
     let json = object.bytes().await.map_err(|error| unreadable(error.to_string()))?;
     let manifest: TrainingSetManifest = serde_json::from_slice(&json).map_err(|error| unreadable(error.to_string()))?;
     Ok(manifest.views)

@@ -10,10 +10,12 @@ mod saved;
 mod session;
 mod stores;
 mod table;
+#[cfg(test)]
+mod tests;
 mod unused;
 mod world;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
@@ -56,8 +58,8 @@ enum DevError {
 }
 
 /// Runs until Ctrl-C or, with `--once`, the first prediction.
-pub fn run(settings: DevSettings) -> ExitCode {
-    match session(&settings) {
+pub fn run(settings: &DevSettings) -> ExitCode {
+    match session(settings) {
         Ok(true) => ExitCode::SUCCESS,
         // Ctrl-C is how a session ends; only `--once` promises that all became Ready.
         Ok(false) if !settings.once => ExitCode::SUCCESS,
@@ -81,20 +83,35 @@ fn session(settings: &DevSettings) -> Result<bool, DevError> {
 }
 
 fn threads(name: &str, count: usize) -> Result<Runtime, DevError> {
-    Builder::new_multi_thread().worker_threads(count).thread_name(name).enable_all().build().context(ThreadsSnafu)
+    Builder::new_multi_thread()
+        .worker_threads(count)
+        .thread_name(name)
+        .enable_all()
+        .build()
+        .context(ThreadsSnafu)
+}
+
+/// The clock of data, and the one of patience and back-off, which goes on while the data's stands still.
+fn clocks(settings: &DevSettings) -> (Arc<dyn Clock>, Arc<dyn Clock>) {
+    match settings.as_of.map(jiff::Timestamp::as_microsecond) {
+        Some(at_us) => (Arc::new(FixedClock::new(at_us)), Arc::new(PassingClock::from(at_us))),
+        None => (Arc::new(SystemClock), Arc::new(SystemClock)),
+    }
 }
 
 async fn begin(settings: &DevSettings, folders: Folders, workers: &Runtime) -> Result<bool, DevError> {
-    let clock: Arc<dyn Clock> = match settings.as_of {
-        Some(at) => Arc::new(FixedClock::new(at.as_microsecond())),
-        None => Arc::new(SystemClock),
-    };
+    let (clock, passing) = clocks(settings);
     let place = Place {
         bucket: folders.bucket.display().to_string(),
         online: online(settings),
         url: format!("http://127.0.0.1:{}", settings.port),
     };
-    let mut stores = Stores::new(place.clone(), Arc::clone(&clock), folders.scratch.clone());
+    let mut stores = Stores::new(
+        place.clone(),
+        Arc::clone(&clock),
+        Arc::clone(&passing),
+        folders.scratch.clone(),
+    );
     stores.look().await;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, settings.port));
     let server = Settings {
@@ -113,12 +130,15 @@ async fn begin(settings: &DevSettings, folders: Folders, workers: &Runtime) -> R
     let (sender, events) = tokio::sync::mpsc::unbounded_channel();
     let console = Console::new();
     let (manifests, state) = (folders.manifests.display(), folders.state.display());
-    console.say(&format!("triplane dev: manifests {manifests}, bucket {}, state {state}", place.bucket));
+    console.say(&format!(
+        "triplane dev: manifests {manifests}, bucket {}, state {state}",
+        place.bucket
+    ));
     let session = Session {
         world: saved::read(&folders.state, &place)?,
         folders,
         place,
-        clock,
+        clock: passing,
         stores,
         jobs: Jobs::new(workers.handle().clone(), sender),
         server: handle,
@@ -129,7 +149,8 @@ async fn begin(settings: &DevSettings, folders: Folders, workers: &Runtime) -> R
         desired: Desired::default(),
         print: None,
         unused: BTreeSet::new(),
-        dropping: BTreeSet::new(),
+        served: BTreeSet::new(),
+        dropping: BTreeMap::new(),
         all_ready: false,
         started: Instant::now(),
     };
@@ -138,6 +159,28 @@ async fn begin(settings: &DevSettings, folders: Folders, workers: &Runtime) -> R
     // Every accepted request has its answer before the process ends.
     let _ = serving.await;
     Ok(all_ready)
+}
+
+/// A clock that goes on from a moment.
+struct PassingClock {
+    from_us: i64,
+    started: Instant,
+}
+
+impl From<i64> for PassingClock {
+    fn from(from_us: i64) -> Self {
+        Self {
+            from_us,
+            started: Instant::now(),
+        }
+    }
+}
+
+impl Clock for PassingClock {
+    fn now_us(&self) -> i64 {
+        self.from_us
+            .saturating_add(i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX))
+    }
 }
 
 fn online(settings: &DevSettings) -> OnlineAccess {

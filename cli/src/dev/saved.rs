@@ -39,7 +39,9 @@ pub enum SavedError {
         source: std::io::Error,
     },
     /// The file does not parse.
-    #[snafu(display("{path} is not state of this version ({source}): move it away; everything is built again from the bucket"))]
+    #[snafu(display(
+        "{path} is not state of this version ({source}): move it away; everything is built again from the bucket"
+    ))]
     Parse {
         /// The file.
         path: String,
@@ -93,10 +95,19 @@ struct SavedService {
 
 /// Writes the state; a reader sees the old file or the new one.
 pub fn write(folder: &Path, world: &World, online: &OnlineAccess) -> Result<(), SavedError> {
-    let namespaces = world.namespaces.iter().map(|(name, snapshot)| (name.clone(), namespace(snapshot))).collect();
-    let saved = Saved { online: Some(online.clone()), namespaces };
+    let namespaces = world
+        .namespaces
+        .iter()
+        .map(|(name, snapshot)| (name.clone(), namespace(snapshot)))
+        .collect();
+    let saved = Saved {
+        online: Some(online.clone()),
+        namespaces,
+    };
     let path = folder.join(FILE);
-    let json = serde_json::to_vec_pretty(&saved).context(ParseSnafu { path: path.display().to_string() })?;
+    let json = serde_json::to_vec_pretty(&saved).context(ParseSnafu {
+        path: path.display().to_string(),
+    })?;
     replace(&path, &json)
 }
 
@@ -105,7 +116,10 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<(), SavedError> {
     let partial = path.with_extension("partial");
     std::fs::write(&partial, content)
         .and_then(|()| std::fs::rename(&partial, path))
-        .context(FileSnafu { verb: "write", path: path.display().to_string() })
+        .context(FileSnafu {
+            verb: "write",
+            path: path.display().to_string(),
+        })
 }
 
 /// Reads the state. Work that was under way has ended with the process. Rows kept in memory, or in another online store
@@ -115,30 +129,65 @@ pub fn read(folder: &Path, place: &Place) -> Result<World, SavedError> {
     let json = match std::fs::read(&path) {
         Ok(json) => json,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(World::default()),
-        Err(source) => return Err(SavedError::File { verb: "read", path: path.display().to_string(), source }),
+        Err(source) => {
+            return Err(SavedError::File {
+                verb: "read",
+                path: path.display().to_string(),
+                source,
+            });
+        }
     };
-    let saved: Saved = serde_json::from_slice(&json).context(ParseSnafu { path: path.display().to_string() })?;
+    let saved: Saved = serde_json::from_slice(&json).context(ParseSnafu {
+        path: path.display().to_string(),
+    })?;
     let rows_kept = place.online != OnlineAccess::Memory && saved.online.as_ref() == Some(&place.online);
     let restore = |(name, saved): (String, Namespace)| (name.clone(), snapshot(name, saved, place, rows_kept));
-    Ok(World { namespaces: saved.namespaces.into_iter().map(restore).collect() })
+    Ok(World {
+        namespaces: saved.namespaces.into_iter().map(restore).collect(),
+    })
 }
 
 fn namespace(snapshot: &Snapshot) -> Namespace {
-    let Snapshot { namespace: _, stores, views, training_sets, models, services } = snapshot;
-    let service = |o: &ServiceObserved| SavedService { object: o.object.clone(), table: o.table.clone() };
+    let Snapshot {
+        namespace: _,
+        stores,
+        views,
+        training_sets,
+        models,
+        services,
+    } = snapshot;
+    let service = |o: &ServiceObserved| SavedService {
+        object: o.object.clone(),
+        table: o.table.clone(),
+    };
     let set = |o: &TrainingSetObserved| SavedSet {
         object: o.object.clone(),
         join: o.join.clone(),
         pinned: o.pinned.clone(),
     };
-    let view = |o: &ViewObserved| SavedView { object: o.object.clone(), record: o.record.clone(), runs: o.runs.clone() };
+    let view = |o: &ViewObserved| SavedView {
+        object: o.object.clone(),
+        record: o.record.clone(),
+        runs: o.runs.clone(),
+    };
     Namespace {
-        stores: stores.iter().map(|(name, o)| (name.clone(), o.object.clone())).collect(),
+        stores: stores
+            .iter()
+            .map(|(name, o)| (name.clone(), o.object.clone()))
+            .collect(),
         views: views.iter().map(|(name, o)| (name.clone(), view(o))).collect(),
         training_sets: training_sets.iter().map(|(name, o)| (name.clone(), set(o))).collect(),
         models: models
             .iter()
-            .map(|(name, o)| (name.clone(), SavedModel { object: o.object.clone(), check: o.check.clone() }))
+            .map(|(name, o)| {
+                (
+                    name.clone(),
+                    SavedModel {
+                        object: o.object.clone(),
+                        check: o.check.clone(),
+                    },
+                )
+            })
             .collect(),
         services: services.iter().map(|(name, o)| (name.clone(), service(o))).collect(),
     }
@@ -149,29 +198,51 @@ fn ended<R>(mut work: Work<R>) -> Work<R> {
     work
 }
 
+fn restored<A, B>(saved: BTreeMap<String, A>, restore: impl Fn(A) -> B) -> BTreeMap<String, B> {
+    saved.into_iter().map(|(name, saved)| (name, restore(saved))).collect()
+}
+
+fn restored_view(saved: SavedView, rows_kept: bool) -> ViewObserved {
+    let (object, mut record, mut runs) = (saved.object, saved.record, saved.runs);
+    if !rows_kept {
+        record.ready = None;
+        runs.clear();
+    }
+    let runs = runs.into_iter().map(|(generation, work)| (generation, ended(work)));
+    let runs = runs.collect();
+    ViewObserved { object, record, runs }
+}
+
 fn snapshot(namespace: String, saved: Namespace, place: &Place, rows_kept: bool) -> Snapshot {
-    let view = |saved: SavedView| {
-        let (mut record, mut runs) = (saved.record, saved.runs);
-        if !rows_kept {
-            record.ready = None;
-            runs.clear();
-        }
-        let runs = runs.into_iter().map(|(generation, work)| (generation, ended(work))).collect();
-        ViewObserved { object: saved.object, record, runs }
+    let store = |object: FeatureStore| StoreObserved {
+        access: access(&namespace, &object, place),
+        object,
+        reach: Reach::Unknown,
+        shards: None,
+        memory: None,
     };
-    let store = |object: FeatureStore| {
-        let access = access(&namespace, &object, place);
-        StoreObserved { object, access, reach: Reach::Unknown, shards: None, memory: None }
+    let set = |s: SavedSet| TrainingSetObserved {
+        object: s.object,
+        join: ended(s.join),
+        pinned: s.pinned,
     };
-    let set = |s: SavedSet| TrainingSetObserved { object: s.object, join: ended(s.join), pinned: s.pinned };
-    let model = |s: SavedModel| ModelObserved { object: s.object, check: ended(s.check) };
-    let service = |s: SavedService| ServiceObserved { object: s.object, table: s.table, server: None, url: None };
+    let model = |s: SavedModel| ModelObserved {
+        object: s.object,
+        check: ended(s.check),
+    };
+    // Without rows a service waits for its views like a new one: an empty store would answer with defaults.
+    let service = |s: SavedService| ServiceObserved {
+        object: s.object,
+        table: s.table.filter(|_| rows_kept),
+        server: None,
+        url: None,
+    };
     Snapshot {
-        stores: saved.stores.into_iter().map(|(name, object)| (name, store(object))).collect(),
-        views: saved.views.into_iter().map(|(name, saved)| (name, view(saved))).collect(),
-        training_sets: saved.training_sets.into_iter().map(|(name, saved)| (name, set(saved))).collect(),
-        models: saved.models.into_iter().map(|(name, saved)| (name, model(saved))).collect(),
-        services: saved.services.into_iter().map(|(name, saved)| (name, service(saved))).collect(),
+        stores: restored(saved.stores, store),
+        views: restored(saved.views, |view| restored_view(view, rows_kept)),
+        training_sets: restored(saved.training_sets, set),
+        models: restored(saved.models, model),
+        services: restored(saved.services, service),
         namespace,
     }
 }

@@ -1,6 +1,6 @@
 //! One session: read, observe, plan, act, report; again at each event, twice a second, and when the plan asks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,12 +8,13 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use triplane_feature_store::Clock;
 use triplane_inference_server::Handle;
 use triplane_plan::inference_service::observed::ServerState;
+use triplane_plan::work::{Ticket, Work};
 use triplane_plan::{Action, plan};
 
 use super::console::Console;
 use super::desired::{self, Desired, Print};
 use super::folders::Folders;
-use super::jobs::{Event, Jobs, Outcome};
+use super::jobs::{Event, Fault, Jobs, Outcome};
 use super::saved::{self, SavedError};
 use super::stores::Stores;
 use super::table::tables;
@@ -23,6 +24,8 @@ use crate::lint::Checks;
 
 /// How often the folder is looked at.
 const TICK: Duration = Duration::from_millis(400);
+/// When the online rows of a generation are removed once more.
+const DROP_AGAIN: Duration = Duration::from_secs(30);
 
 /// What a session is made of.
 pub struct Session {
@@ -39,10 +42,12 @@ pub struct Session {
     pub checks: Checks,
     pub desired: Desired,
     pub print: Option<Print>,
+    /// Services that have an object.
+    pub served: BTreeSet<String>,
     /// Fields that were said to be unused.
     pub unused: BTreeSet<String>,
-    /// View ids whose online rows are being removed.
-    pub dropping: BTreeSet<String>,
+    /// View ids whose online rows are being removed, and since when: removing is tried again after a while.
+    pub dropping: BTreeMap<String, Instant>,
     pub all_ready: bool,
     pub started: Instant,
 }
@@ -82,9 +87,24 @@ impl Session {
             return false;
         }
         self.print = Some(print);
-        let known = self.world.objects().into_iter().map(|object| (desired::identity(&object), object)).collect();
+        let known = self
+            .world
+            .objects()
+            .into_iter()
+            .map(|object| (desired::identity(&object), object))
+            .collect();
         self.desired = desired::read(&self.folders.manifests, &self.checks, &known);
         self.world.take(&self.desired, &self.place, self.clock.now_us());
+        let serving = self
+            .world
+            .namespaces
+            .values()
+            .flat_map(|snapshot| snapshot.services.keys().cloned())
+            .collect();
+        self.served
+            .difference(&serving)
+            .for_each(|service| self.server.remove(service));
+        self.served = serving;
         true
     }
 
@@ -92,13 +112,36 @@ impl Session {
         let reach = self.stores.look().await;
         let now_us = self.clock.now_us();
         for snapshot in self.world.namespaces.values_mut() {
-            snapshot.stores.values_mut().for_each(|store| store.reach = reach.clone());
+            snapshot
+                .stores
+                .values_mut()
+                .for_each(|store| store.reach = reach.clone());
             for (name, service) in &mut snapshot.services {
-                let Some(generation) = self.server.generation(name) else { continue };
+                let Some(generation) = self.server.generation(name) else {
+                    continue;
+                };
+                // A refused table keeps its message until it is served, also while the one before it answers.
+                let behind = service
+                    .table
+                    .as_ref()
+                    .is_some_and(|table| generation < table.generation);
+                if behind && service.server.as_ref().is_some_and(|server| !server.message.is_empty()) {
+                    continue;
+                }
                 let ready = self.server.is_ready();
-                let since_us = service.server.as_ref().filter(|server| server.ready == ready).map_or(now_us, |s| s.since_us);
+                let since_us = service
+                    .server
+                    .as_ref()
+                    .filter(|server| server.ready == ready)
+                    .map_or(now_us, |s| s.since_us);
                 let breaker_open = self.server.breaker_open(name);
-                service.server = Some(ServerState { generation, ready, message: String::new(), since_us, breaker_open });
+                service.server = Some(ServerState {
+                    generation,
+                    ready,
+                    message: String::new(),
+                    since_us,
+                    breaker_open,
+                });
             }
         }
     }
@@ -108,7 +151,9 @@ impl Session {
         let mut changed = false;
         let namespaces: Vec<String> = self.world.namespaces.keys().cloned().collect();
         for namespace in namespaces {
-            let Some(snapshot) = self.world.namespaces.get(&namespace) else { continue };
+            let Some(snapshot) = self.world.namespaces.get(&namespace) else {
+                continue;
+            };
             let plan = plan(snapshot, now_us);
             changed |= self.world.follow(&namespace, &plan);
             for action in plan.actions {
@@ -119,35 +164,56 @@ impl Session {
     }
 
     async fn act(&mut self, namespace: &str, action: Action, now_us: i64) -> bool {
-        let Some(environment) = self.stores.environment().cloned() else { return false };
-        let Some(snapshot) = self.world.namespaces.get_mut(namespace) else { return false };
+        let Some(environment) = self.stores.environment().cloned() else {
+            return false;
+        };
+        let Some(snapshot) = self.world.namespaces.get_mut(namespace) else {
+            return false;
+        };
         match action {
             Action::StartRun(start) => {
-                let Some(view) = snapshot.views.get_mut(&start.view) else { return false };
+                let Some(view) = snapshot.views.get_mut(&start.view) else {
+                    return false;
+                };
                 view.runs.entry(start.generation).or_default().start(now_us);
                 self.jobs.run(namespace, *start, environment);
             }
             Action::StartTrainingSet(start) => {
-                let Some(set) = snapshot.training_sets.get_mut(&start.name) else { return false };
+                let Some(set) = snapshot.training_sets.get_mut(&start.name) else {
+                    return false;
+                };
                 set.join.start(now_us);
                 self.jobs.training_set(namespace, *start, environment);
             }
             Action::StartModelCheck(start) => {
-                let Some(model) = snapshot.models.get_mut(&start.name) else { return false };
+                let Some(model) = snapshot.models.get_mut(&start.name) else {
+                    return false;
+                };
                 model.check.start(now_us);
                 self.jobs.model_check(namespace, *start, environment);
             }
             Action::DropGeneration { view, store: _ } => {
-                if !self.dropping.insert(view.id.clone()) {
+                let tried = self.dropping.get(&view.id);
+                if tried.is_some_and(|tried| tried.elapsed() < DROP_AGAIN) {
                     return false;
                 }
+                self.dropping.insert(view.id.clone(), Instant::now());
                 self.jobs.drop_generation(namespace, *view, environment);
             }
             Action::Serve(table) => {
-                let Some(service) = snapshot.services.get_mut(&table.service) else { return false };
+                let Some(service) = snapshot.services.get_mut(&table.service) else {
+                    return false;
+                };
                 if let Err(error) = self.server.serve(&table).await {
-                    let (ready, message, generation) = (false, error.to_string(), 0);
-                    let state = ServerState { generation, ready, message, since_us: now_us, breaker_open: false };
+                    let generation = self.server.generation(&table.service).unwrap_or(0);
+                    let (ready, message) = (false, error.to_string());
+                    let state = ServerState {
+                        generation,
+                        ready,
+                        message,
+                        since_us: now_us,
+                        breaker_open: false,
+                    };
                     service.server = Some(state);
                 }
                 service.table = Some(*table);
@@ -159,38 +225,46 @@ impl Session {
     /// Takes what became of work.
     fn learn(&mut self, (namespace, outcome): Event) -> bool {
         let now_us = self.clock.now_us();
-        let Some(snapshot) = self.world.namespaces.get_mut(&namespace) else { return false };
+        let Some(snapshot) = self.world.namespaces.get_mut(&namespace) else {
+            return false;
+        };
         match outcome {
-            Outcome::Run { view, generation, ticket, result } => {
-                let Some(view) = snapshot.views.get_mut(&view) else { return false };
-                let work = view.runs.entry(generation).or_default();
-                match result {
-                    Ok(report) => work.succeed(ticket, report, now_us),
-                    Err(fault) => work.fail(ticket, &fault.code, &fault.message, fault.retryable, now_us),
-                }
+            Outcome::Run {
+                view,
+                generation,
+                ticket,
+                result,
+            } => {
+                let Some(view) = snapshot.views.get_mut(&view) else {
+                    return false;
+                };
+                settle(view.runs.entry(generation).or_default(), ticket, result, now_us);
             }
             Outcome::TrainingSet { name, ticket, result } => {
-                let Some(set) = snapshot.training_sets.get_mut(&name) else { return false };
-                match result {
-                    Ok((report, pinned)) => {
-                        set.pinned.insert(report.set_version.clone(), pinned);
-                        set.join.succeed(ticket, report, now_us);
-                    }
-                    Err(fault) => set.join.fail(ticket, &fault.code, &fault.message, fault.retryable, now_us),
-                }
+                let Some(set) = snapshot.training_sets.get_mut(&name) else {
+                    return false;
+                };
+                let report = result.map(|(report, pinned)| {
+                    set.pinned.insert(report.set_version.clone(), pinned);
+                    report
+                });
+                settle(&mut set.join, ticket, report, now_us);
             }
-            Outcome::ModelCheck { name, ticket, report } => {
-                let Some(model) = snapshot.models.get_mut(&name) else { return false };
-                model.check.succeed(ticket, *report, now_us);
+            Outcome::ModelCheck { name, ticket, result } => {
+                let Some(model) = snapshot.models.get_mut(&name) else {
+                    return false;
+                };
+                settle(&mut model.check, ticket, result.map(|report| *report), now_us);
             }
             Outcome::Dropped { view, result } => {
-                self.dropping.remove(&view.id);
                 if let Err(message) = result {
                     let (name, generation) = (&view.name, view.generation);
                     tracing::warn!(name, generation, message, "online rows were not removed; tried again");
                     return false;
                 }
-                let Some(known) = snapshot.views.get_mut(&view.name) else { return false };
+                let Some(known) = snapshot.views.get_mut(&view.name) else {
+                    return false;
+                };
                 known.record.forget(view.generation);
             }
             Outcome::Step { view, step } => {
@@ -206,7 +280,8 @@ impl Session {
         let unused = fields(&objects);
         if !unused.is_subset(&self.unused) {
             let names: Vec<&str> = unused.difference(&self.unused).map(String::as_str).collect();
-            self.console.say(&format!("not used on one machine: {}", names.join(", ")));
+            self.console
+                .say(&format!("not used on one machine: {}", names.join(", ")));
             self.unused.extend(unused);
         }
         self.console.show_problems(&self.desired.problems);
@@ -218,11 +293,23 @@ impl Session {
         let all_ready = !objects.is_empty() && self.desired.problems.is_empty() && objects.iter().all(is_ready);
         if all_ready && !self.all_ready {
             let now_us = self.clock.now_us();
-            self.console.say(&format!("\n{}", tables(&triplane_crds::all(), &objects, now_us)));
-            self.console.say(&format!("All Ready after {:.1} s.", self.started.elapsed().as_secs_f64()));
+            self.console
+                .say(&format!("\n{}", tables(&triplane_crds::all(), &objects, now_us)));
+            self.console.say(&format!(
+                "All Ready after {:.1} s.",
+                self.started.elapsed().as_secs_f64()
+            ));
         }
         self.all_ready = all_ready;
         Ok(())
+    }
+}
+
+/// Notes how work ended.
+fn settle<R>(work: &mut Work<R>, ticket: Ticket, result: Result<R, Fault>, now_us: i64) {
+    match result {
+        Ok(report) => work.succeed(ticket, report, now_us),
+        Err(fault) => work.fail(ticket, &fault.code, &fault.message, fault.retryable, now_us),
     }
 }
 

@@ -21,6 +21,7 @@ const LOOK_LIMIT: Duration = Duration::from_secs(2);
 pub struct Stores {
     place: Place,
     clock: Arc<dyn Clock>,
+    passing: Arc<dyn Clock>,
     scratch: PathBuf,
     environment: Option<Environment>,
     reach: Reach,
@@ -28,9 +29,17 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// Stores that have not been asked yet.
-    pub fn new(place: Place, clock: Arc<dyn Clock>, scratch: PathBuf) -> Self {
-        Self { place, clock, scratch, environment: None, reach: Reach::Unknown, looked: None }
+    /// Stores that have not been asked yet: `clock` is the data's, `passing` tells how long a store has been away.
+    pub fn new(place: Place, clock: Arc<dyn Clock>, passing: Arc<dyn Clock>, scratch: PathBuf) -> Self {
+        Self {
+            place,
+            clock,
+            passing,
+            scratch,
+            environment: None,
+            reach: Reach::Unknown,
+            looked: None,
+        }
     }
 
     /// What jobs work with; `None` until the stores were reached once.
@@ -40,7 +49,9 @@ impl Stores {
 
     /// The store in this process, once it is there.
     pub fn memory(&self) -> Option<Arc<dyn OnlineStore>> {
-        self.environment.as_ref().map(|environment| Arc::clone(&environment.online))
+        self.environment
+            .as_ref()
+            .map(|environment| Arc::clone(&environment.online))
     }
 
     /// Whether the stores answer; asked at most every two seconds.
@@ -50,8 +61,14 @@ impl Stores {
             let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {} s", LOOK_LIMIT.as_secs())));
             self.reach = match (answer, &self.reach) {
                 (Ok(()), _) => Reach::Up,
-                (Err(message), Reach::Down { since_us, .. }) => Reach::Down { message, since_us: *since_us },
-                (Err(message), _) => Reach::Down { message, since_us: self.clock.now_us() },
+                (Err(message), Reach::Down { since_us, .. }) => Reach::Down {
+                    message,
+                    since_us: *since_us,
+                },
+                (Err(message), _) => Reach::Down {
+                    message,
+                    since_us: self.passing.now_us(),
+                },
             };
             self.looked = Some(Instant::now());
         }
@@ -62,12 +79,21 @@ impl Stores {
         if let Some(environment) = &self.environment {
             return environment.online.ping().await.map_err(|error| error.to_string());
         }
-        let access = OfflineAccess::Directory { path: self.place.bucket.clone() };
+        let access = OfflineAccess::Directory {
+            path: self.place.bucket.clone(),
+        };
         let bucket = open_bucket(&access).map_err(|error| error.to_string())?;
-        let online = online::connect(&self.place.online, Arc::clone(&self.clock)).await.map_err(|e| e.to_string())?;
+        let online = online::connect(&self.place.online, Arc::clone(&self.clock))
+            .await
+            .map_err(|e| e.to_string())?;
         online.ping().await.map_err(|error| error.to_string())?;
         let (clock, scratch) = (Arc::clone(&self.clock), self.scratch.clone());
-        self.environment = Some(Environment { bucket, online, clock, scratch });
+        self.environment = Some(Environment {
+            bucket,
+            online,
+            clock,
+            scratch,
+        });
         Ok(())
     }
 }

@@ -15,11 +15,18 @@ const DAY: i64 = 24 * HOUR;
 /// A table per kind that has objects, in the order of `objects`. Ages count to `now_us`.
 pub fn tables(definitions: &[CustomResourceDefinition], objects: &[Value], now_us: i64) -> String {
     let mut text = String::new();
-    let mut kinds: Vec<&str> = objects.iter().filter_map(|object| object.get("kind")?.as_str()).collect();
+    let mut kinds: Vec<&str> = objects
+        .iter()
+        .filter_map(|object| object.get("kind")?.as_str())
+        .collect();
     kinds.dedup();
     for kind in kinds {
-        let Some(definition) = definitions.iter().find(|definition| definition.spec.names.kind == kind) else { continue };
-        let of_kind = objects.iter().filter(|object| object.get("kind").and_then(Value::as_str) == Some(kind));
+        let Some(definition) = definitions.iter().find(|definition| definition.spec.names.kind == kind) else {
+            continue;
+        };
+        let of_kind = objects
+            .iter()
+            .filter(|object| object.get("kind").and_then(Value::as_str) == Some(kind));
         let singular = kind.to_lowercase();
         let columns = columns_of(definition);
         let header = std::iter::once("NAME".to_owned()).chain(columns.iter().map(|column| column.name.clone()));
@@ -33,24 +40,36 @@ pub fn tables(definitions: &[CustomResourceDefinition], objects: &[Value], now_u
 
 fn columns_of(definition: &CustomResourceDefinition) -> Vec<CustomResourceColumnDefinition> {
     let version = definition.spec.versions.first();
-    let columns = version.and_then(|version| version.additional_printer_columns.clone()).unwrap_or_default();
-    columns.into_iter().filter(|column| column.priority.unwrap_or(0) == 0).collect()
+    let columns = version
+        .and_then(|version| version.additional_printer_columns.clone())
+        .unwrap_or_default();
+    columns
+        .into_iter()
+        .filter(|column| column.priority.unwrap_or(0) == 0)
+        .collect()
 }
 
 fn row(singular: &str, columns: &[CustomResourceColumnDefinition], object: &Value, now_us: i64) -> Vec<String> {
-    let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    let name = object
+        .pointer("/metadata/name")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let cell = |column: &CustomResourceColumnDefinition| match columns::value(object, &column.json_path) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) if column.type_ == "date" => age(text, now_us),
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     };
-    std::iter::once(format!("{singular}/{name}")).chain(columns.iter().map(cell)).collect()
+    std::iter::once(format!("{singular}/{name}"))
+        .chain(columns.iter().map(cell))
+        .collect()
 }
 
 /// How long ago a moment was, as kubectl says it: `45s`, `5m`, `3h`, `2d`.
 fn age(text: &str, now_us: i64) -> String {
-    let Ok(then) = text.parse::<jiff::Timestamp>() else { return text.to_owned() };
+    let Ok(then) = text.parse::<jiff::Timestamp>() else {
+        return text.to_owned();
+    };
     let seconds = now_us.div_euclid(1_000_000).saturating_sub(then.as_second()).max(0);
     match seconds {
         ..=119 => format!("{seconds}s"),
@@ -91,11 +110,17 @@ mod tests {
             },
         });
         let model = json!({"kind": "Model", "metadata": {"name": "m"}});
-        let now = "2026-01-01T01:00:00Z".parse::<jiff::Timestamp>().unwrap().as_microsecond();
+        let now = "2026-01-01T01:00:00Z"
+            .parse::<jiff::Timestamp>()
+            .unwrap()
+            .as_microsecond();
         let text = tables(&triplane_crds::all(), &[view, model], now);
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(lines[0], ["NAME", "READY", "REASON", "FRESHNESS", "ROWS", "AGE"]);
-        assert_eq!(lines[1], ["featureview/weather", "True", "Available", "2m", "12", "60m"]);
+        assert_eq!(
+            lines[1],
+            ["featureview/weather", "True", "Available", "2m", "12", "60m"]
+        );
         assert_eq!(lines[3][..3], ["NAME", "READY", "REASON"]);
         assert_eq!(lines[4], ["model/m"]);
     }

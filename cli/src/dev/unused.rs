@@ -17,7 +17,10 @@ const CLUSTER_ONLY: &[(&str, &[&str])] = &[
             "/spec/deletionPolicy",
         ],
     ),
-    ("FeatureView", &["/spec/materialization/resources/requests/cpu", "/spec/deletionPolicy"]),
+    (
+        "FeatureView",
+        &["/spec/materialization/resources/requests/cpu", "/spec/deletionPolicy"],
+    ),
     ("TrainingSet", &["/spec/resources/requests/cpu"]),
     ("InferenceService", &["/spec/autoscaling", "/spec/resources"]),
 ];
@@ -26,7 +29,11 @@ const CLUSTER_ONLY: &[(&str, &[&str])] = &[
 pub fn fields(objects: &[Value]) -> BTreeSet<String> {
     let mut said = BTreeSet::new();
     for (kind, pointers) in CLUSTER_ONLY {
-        let of_kind = || objects.iter().filter(|object| object.get("kind").and_then(Value::as_str) == Some(kind));
+        let of_kind = || {
+            objects
+                .iter()
+                .filter(|object| object.get("kind").and_then(Value::as_str) == Some(kind))
+        };
         for pointer in *pointers {
             if of_kind().any(|object| object.pointer(pointer).is_some_and(|value| !value.is_null())) {
                 said.insert(format!("{kind}.{}", pointer.trim_start_matches('/').replace('/', ".")));
@@ -44,7 +51,8 @@ mod tests {
 
     #[test]
     fn only_fields_that_are_set_are_named() {
-        let service = json!({"kind": "InferenceService", "spec": {"autoscaling": {"minReplicas": 2}, "deadline": "1s"}});
+        let service =
+            json!({"kind": "InferenceService", "spec": {"autoscaling": {"minReplicas": 2}, "deadline": "1s"}});
         let named: Vec<_> = fields(&[service]).into_iter().collect();
         assert_eq!(named, ["InferenceService.spec.autoscaling"]);
     }

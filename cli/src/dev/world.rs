@@ -1,14 +1,17 @@
 //! What is known: a snapshot per namespace, changed by what is read, planned and done.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Resource;
 use serde::Serialize;
-use triplane_contract::store::{OfflineAccess, OnlineAccess, StoreAccess};
 use triplane_contract::layout;
+use triplane_contract::store::{OfflineAccess, OnlineAccess, StoreAccess};
+use triplane_crds::v1alpha1::FeatureView;
 use triplane_plan::feature_store::observed::{Reach, StoreObserved};
 use triplane_plan::feature_view::observed::ViewObserved;
+use triplane_plan::feature_view::record::ViewRecord;
 use triplane_plan::inference_service::observed::ServiceObserved;
 use triplane_plan::model::observed::ModelObserved;
 use triplane_plan::training_set::observed::TrainingSetObserved;
@@ -40,7 +43,12 @@ fn carry<K>(mut new: K, old: Option<&K>, same_spec: impl Fn(&K, &K) -> bool, now
 where
     K: Resource,
 {
-    let before = old.map(|old| (old.meta().generation.unwrap_or(1), old.meta().creation_timestamp.clone()));
+    let before = old.map(|old| {
+        (
+            old.meta().generation.unwrap_or(1),
+            old.meta().creation_timestamp.clone(),
+        )
+    });
     let changed = old.is_some_and(|old| !same_spec(old, &new));
     let meta = new.meta_mut();
     let (generation, created) = before.unwrap_or((1, None));
@@ -82,36 +90,53 @@ impl World {
         }
         for (namespace, snapshot) in &mut self.namespaces {
             let objects = desired.namespaces.get(namespace).unwrap_or(&nothing);
-            let keeps = |kind: Kind| {
-                move |name: &str| desired.invalid.contains(&(kind.to_string(), namespace.clone(), name.to_owned()))
-            };
+            let keeps = |kind: Kind| move |name: &str| desired.keeps(kind, namespace, name);
             take_stores(snapshot, objects, keeps(Kind::FeatureStore), place, now_us);
-            merge(&mut snapshot.views, &objects.views, keeps(Kind::FeatureView), |object, before| {
-                let object = carried!(object, before, now_us);
-                let (record, runs) = before.map_or_else(Default::default, |before| (before.record, before.runs));
-                ViewObserved { object, record, runs }
-            });
-            merge(&mut snapshot.training_sets, &objects.training_sets, keeps(Kind::TrainingSet), |object, before| {
-                let object = carried!(object, before, now_us);
-                let (join, pinned) = before.map_or_else(Default::default, |before| (before.join, before.pinned));
-                TrainingSetObserved { object, join, pinned }
-            });
-            merge(&mut snapshot.models, &objects.models, keeps(Kind::Model), |object, before| {
-                let object = carried!(object, before, now_us);
-                let check = before.map_or_else(Work::default, |before| before.check);
-                ModelObserved { object, check }
-            });
+            take_views(snapshot, objects, keeps(Kind::FeatureView), place, now_us);
+            merge(
+                &mut snapshot.training_sets,
+                &objects.training_sets,
+                keeps(Kind::TrainingSet),
+                |object, before| {
+                    let object = carried!(object, before, now_us);
+                    let (join, pinned) = before.map_or_else(Default::default, |before| (before.join, before.pinned));
+                    TrainingSetObserved { object, join, pinned }
+                },
+            );
+            merge(
+                &mut snapshot.models,
+                &objects.models,
+                keeps(Kind::Model),
+                |object, before| {
+                    let object = carried!(object, before, now_us);
+                    let check = before.map_or_else(Work::default, |before| before.check);
+                    ModelObserved { object, check }
+                },
+            );
             take_services(snapshot, objects, keeps(Kind::InferenceService), place, now_us);
         }
         self.namespaces.retain(|_, snapshot| {
-            let Snapshot { namespace: _, stores, views, training_sets, models, services } = &*snapshot;
-            !(stores.is_empty() && views.is_empty() && training_sets.is_empty() && models.is_empty() && services.is_empty())
+            let Snapshot {
+                namespace: _,
+                stores,
+                views,
+                training_sets,
+                models,
+                services,
+            } = &*snapshot;
+            !(stores.is_empty()
+                && views.is_empty()
+                && training_sets.is_empty()
+                && models.is_empty()
+                && services.is_empty())
         });
     }
 
     /// Takes statuses and records of a plan; returns whether anything differs from what was known.
     pub fn follow(&mut self, namespace: &str, plan: &Plan) -> bool {
-        let Some(snapshot) = self.namespaces.get_mut(namespace) else { return false };
+        let Some(snapshot) = self.namespaces.get_mut(namespace) else {
+            return false;
+        };
         let mut changed = false;
         for (name, view) in &mut snapshot.views {
             if let Some(record) = plan.records.get(name)
@@ -122,11 +147,26 @@ impl World {
             }
         }
         let mut set = |changed_here: bool| changed |= changed_here;
-        snapshot.stores.iter_mut().for_each(|(n, o)| set(replace(&mut o.object.status, plan.stores.get(n))));
-        snapshot.views.iter_mut().for_each(|(n, o)| set(replace(&mut o.object.status, plan.views.get(n))));
-        snapshot.training_sets.iter_mut().for_each(|(n, o)| set(replace(&mut o.object.status, plan.training_sets.get(n))));
-        snapshot.models.iter_mut().for_each(|(n, o)| set(replace(&mut o.object.status, plan.models.get(n))));
-        snapshot.services.iter_mut().for_each(|(n, o)| set(replace(&mut o.object.status, plan.services.get(n))));
+        snapshot
+            .stores
+            .iter_mut()
+            .for_each(|(n, o)| set(replace(&mut o.object.status, plan.stores.get(n))));
+        snapshot
+            .views
+            .iter_mut()
+            .for_each(|(n, o)| set(replace(&mut o.object.status, plan.views.get(n))));
+        snapshot
+            .training_sets
+            .iter_mut()
+            .for_each(|(n, o)| set(replace(&mut o.object.status, plan.training_sets.get(n))));
+        snapshot
+            .models
+            .iter_mut()
+            .for_each(|(n, o)| set(replace(&mut o.object.status, plan.models.get(n))));
+        snapshot
+            .services
+            .iter_mut()
+            .for_each(|(n, o)| set(replace(&mut o.object.status, plan.services.get(n))));
         changed
     }
 
@@ -136,7 +176,11 @@ impl World {
         let all = || self.namespaces.values();
         objects.extend(all().flat_map(|s| s.stores.values()).filter_map(|o| json(&o.object)));
         objects.extend(all().flat_map(|s| s.views.values()).filter_map(|o| json(&o.object)));
-        objects.extend(all().flat_map(|s| s.training_sets.values()).filter_map(|o| json(&o.object)));
+        objects.extend(
+            all()
+                .flat_map(|s| s.training_sets.values())
+                .filter_map(|o| json(&o.object)),
+        );
         objects.extend(all().flat_map(|s| s.models.values()).filter_map(|o| json(&o.object)));
         objects.extend(all().flat_map(|s| s.services.values()).filter_map(|o| json(&o.object)));
         objects
@@ -161,17 +205,60 @@ fn take_stores(snapshot: &mut Snapshot, objects: &Objects, keeps: impl Fn(&str) 
         let object = carried!(object, before, now_us);
         let access = access(&namespace, &object, place);
         let reach = before.map_or(Reach::Unknown, |before| before.reach);
-        StoreObserved { object, access, reach, shards: None, memory: None }
+        StoreObserved {
+            object,
+            access,
+            reach,
+            shards: None,
+            memory: None,
+        }
+    });
+}
+
+fn take_views(snapshot: &mut Snapshot, objects: &Objects, keeps: impl Fn(&str) -> bool, place: &Place, now_us: i64) {
+    let root = |store: &StoreObserved| Path::new(&place.bucket).join(&store.access.root);
+    let roots = snapshot.stores.iter().map(|(name, store)| (name.clone(), root(store)));
+    let roots = roots.collect();
+    merge(&mut snapshot.views, &objects.views, keeps, |object, before| {
+        let object = carried!(object, before, now_us);
+        let known = before.map(|before| (before.record, before.runs));
+        let (record, runs) = known.unwrap_or_else(|| (first_record(&object, &roots), BTreeMap::new()));
+        ViewObserved { object, record, runs }
     });
 }
 
 fn take_services(snapshot: &mut Snapshot, objects: &Objects, keeps: impl Fn(&str) -> bool, place: &Place, now_us: i64) {
     merge(&mut snapshot.services, &objects.services, keeps, |object, before| {
         let object = carried!(object, before, now_us);
-        let url = object.metadata.name.as_ref().map(|name| format!("{}/v1/models/{name}", place.url));
+        let url = object
+            .metadata
+            .name
+            .as_ref()
+            .map(|name| format!("{}/v1/models/{name}", place.url));
         let (table, server) = before.map_or((None, None), |before| (before.table, before.server));
-        ServiceObserved { object, table, server, url }
+        ServiceObserved {
+            object,
+            table,
+            server,
+            url,
+        }
     });
+}
+
+/// The record of a view that nothing is known of. Generations that are in the bucket were filled by definitions that nobody
+/// remembers, so their numbers are not used again.
+fn first_record(view: &FeatureView, roots: &BTreeMap<String, PathBuf>) -> ViewRecord {
+    let name = view.metadata.name.as_deref().unwrap_or_default();
+    let generations = roots
+        .get(&view.spec.store_ref.name)
+        .map(|root| root.join("views").join(name));
+    let folders = generations.and_then(|path| std::fs::read_dir(path).ok());
+    let number = |folder: std::fs::DirEntry| folder.file_name().to_str()?.strip_prefix('g')?.parse::<u32>().ok();
+    let last = folders.into_iter().flatten().flatten().filter_map(number).max();
+    ViewRecord {
+        last: last.unwrap_or(0),
+        ..ViewRecord::default()
+    }
 }
 
 /// How a store of the manifests is reached on this machine.
@@ -180,7 +267,9 @@ pub fn access(namespace: &str, store: &triplane_crds::v1alpha1::FeatureStore, pl
     let prefix = store.spec.offline.s3.prefix.clone().unwrap_or_default();
     StoreAccess {
         online: place.online.clone(),
-        offline: OfflineAccess::Directory { path: place.bucket.clone() },
+        offline: OfflineAccess::Directory {
+            path: place.bucket.clone(),
+        },
         root: layout::store_root(&prefix, namespace, &name),
         owner: format!("triplane-dev/{namespace}/{name}"),
     }

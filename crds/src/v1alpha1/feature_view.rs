@@ -70,7 +70,8 @@ pub struct FeatureViewSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new(duration::NOT_NEGATIVE).message("availabilityDelay must not be negative"))]
     pub availability_delay: Option<Duration>,
-    /// How far back of its own event time a row of the query looks; required for aggregates and windows.
+    /// How far from its own event time the source rows are that a row of the query is made of; required for aggregates,
+    /// windows, joins and subqueries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new(duration::NOT_NEGATIVE).message("lookback must not be negative"))]
     pub lookback: Option<Duration>,

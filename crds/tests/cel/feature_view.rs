@@ -45,14 +45,14 @@ fn feature(fields: &Value) -> Value {
 fn names() -> Vec<Case> {
     vec![
         case(
-            "features[].name must not be event_time, created_time, sequence or is_deleted: Triplane writes these columns",
+            "features[].name must not be event_time, created_time, sequence, is_deleted or event_date: Triplane writes these columns",
             [("/spec/features/0/name", json!("event_hour"))],
             [("/spec/features/0/name", json!("event_time"))],
         ),
         case(
-            "entity.keys[].name must not be event_time, created_time, sequence or is_deleted: Triplane writes these columns",
+            "entity.keys[].name must not be event_time, created_time, sequence, is_deleted or event_date: Triplane writes these columns",
             [("/spec/entity/keys", json!([]))],
-            [("/spec/entity/keys/0/name", json!("sequence"))],
+            [("/spec/entity/keys/0/name", json!("event_date"))],
         ),
         case(
             "entity.keys[].type must not be a float: keys are compared byte by byte",

@@ -6,7 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{OnlineError, OnlineStore, PIECES, Piece, WriteMode, Written};
+use super::mark::fresh_token;
+use super::{Mark, MarkToken, OnlineError, OnlineStore, PIECES, Piece, TableId, WriteMode, Written};
 use crate::clock::Clock;
 use crate::key::RowKey;
 use crate::row::{OnlineRow, Superseded, compare};
@@ -25,7 +26,7 @@ struct Shard {
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     shards: Vec<RwLock<Shard>>,
-    marks: RwLock<HashMap<(String, Piece), i64>>,
+    marks: RwLock<HashMap<(String, Piece), Mark>>,
 }
 
 impl MemoryStore {
@@ -87,23 +88,43 @@ impl OnlineStore for MemoryStore {
         Ok(rows.iter().map(|row| self.write_one(row, mode, now_us)).collect())
     }
 
-    async fn marks(&self, view_id: &str) -> Result<Vec<(Piece, Option<i64>)>, OnlineError> {
-        let marks = read(&self.marks);
-        Ok(Piece::all()
-            .map(|piece| (piece, marks.get(&(view_id.to_owned(), piece)).copied()))
-            .collect())
+    async fn marks(&self, view_id: &str, table: TableId) -> Result<Vec<Mark>, OnlineError> {
+        let mut marks = write(&self.marks);
+        let fresh = |piece| Mark {
+            piece,
+            token: MarkToken(fresh_token()),
+            table: Some(table),
+            published: None,
+        };
+        let mut ensure = |piece| {
+            let mark = marks.entry((view_id.to_owned(), piece)).or_insert_with(|| fresh(piece));
+            mark.clone()
+        };
+        Ok(Piece::all().map(&mut ensure).collect())
     }
 
-    async fn advance_mark(&self, view_id: &str, piece: Piece, table_version: i64) -> Result<(), OnlineError> {
+    async fn advance_mark(
+        &self,
+        view_id: &str,
+        piece: Piece,
+        token: &MarkToken,
+        table_version: i64,
+    ) -> Result<bool, OnlineError> {
         let mut marks = write(&self.marks);
-        let mark = marks.entry((view_id.to_owned(), piece)).or_insert(table_version);
-        *mark = table_version.max(*mark);
-        Ok(())
+        let Some(mark) = marks
+            .get_mut(&(view_id.to_owned(), piece))
+            .filter(|mark| mark.token == *token)
+        else {
+            return Ok(false);
+        };
+        mark.published = mark.published.max(Some(table_version));
+        Ok(true)
     }
 
     async fn drop_view(&self, view_id: &str) -> Result<u64, OnlineError> {
-        // Marks first: a view that is half gone must not count as published.
-        write(&self.marks).retain(|(id, _), _| id != view_id);
+        // Held to the end: nobody gets a mark for rows that would be dropped yet.
+        let mut marks = write(&self.marks);
+        marks.retain(|(id, _), _| id != view_id);
         let mut removed = 0;
         for shard in &self.shards {
             let mut shard = write(shard);

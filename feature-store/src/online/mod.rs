@@ -1,5 +1,6 @@
 //! Online stores: where the newest row of each key is read in milliseconds.
 
+mod mark;
 pub mod memory;
 mod redis;
 
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use snafu::Snafu;
 use triplane_contract::store::OnlineAccess;
 
+pub use self::mark::{Mark, MarkToken, TableId};
 use crate::clock::Clock;
 use crate::key::RowKey;
 use crate::row::OnlineRow;
@@ -109,13 +111,22 @@ pub trait OnlineStore: Send + Sync {
     /// Writes rows; one outcome per row in order. Rows of one call may lie anywhere.
     async fn write(&self, rows: &[OnlineRow], mode: WriteMode) -> Result<Vec<Written>, OnlineError>;
 
-    /// The published table version of each piece, `None` where the piece has to be refilled.
-    async fn marks(&self, view_id: &str) -> Result<Vec<(Piece, Option<i64>)>, OnlineError>;
+    /// The mark of each piece, in order. A piece without one gets one first, of `table` and with nothing published: the rows
+    /// written from now on are that table's. Marks of other tables stay as they are; the caller has to drop the view.
+    async fn marks(&self, view_id: &str, table: TableId) -> Result<Vec<Mark>, OnlineError>;
 
-    /// Advances the mark of a piece; it never goes back.
-    async fn advance_mark(&self, view_id: &str, piece: Piece, table_version: i64) -> Result<(), OnlineError>;
+    /// Advances the mark of a piece, in one step, if it still is the one that `token` was read with; it never goes back.
+    /// `false`: the mark was lost or dropped since, and so may have been rows. Read the marks again and start over.
+    async fn advance_mark(
+        &self,
+        view_id: &str,
+        piece: Piece,
+        token: &MarkToken,
+        table_version: i64,
+    ) -> Result<bool, OnlineError>;
 
-    /// Removes every row and mark of a view generation in the background; returns rows removed.
+    /// Removes every row and mark of a view generation; returns rows removed. From the first row on until the last, marks say
+    /// that rows are being dropped (`Mark::table`), also if this is killed; tokens from before are void. Calls at once join.
     async fn drop_view(&self, view_id: &str) -> Result<u64, OnlineError>;
 
     /// Answers when the store does.

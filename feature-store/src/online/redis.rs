@@ -5,6 +5,7 @@
 mod batch;
 mod error;
 mod link;
+mod mark;
 mod script;
 
 use std::sync::Arc;
@@ -16,8 +17,9 @@ use redis::{ErrorKind, Pipeline, RedisResult, ServerErrorKind};
 
 use self::batch::Call;
 use self::link::{Endpoint, Link};
+use self::mark::Claim;
 use self::script::RowWrite;
-use super::{OnlineError, OnlineRow, OnlineStore, Piece, RowKey, WriteMode, Written};
+use super::{Mark, MarkToken, OnlineError, OnlineRow, OnlineStore, Piece, RowKey, TableId, WriteMode, Written};
 use crate::clock::Clock;
 use crate::key::check_prefix;
 
@@ -178,6 +180,35 @@ impl RedisStore {
             .await?;
         Ok(removed.iter().sum())
     }
+
+    async fn remove_rows(&self, view_id: &str, claim: &Claim) -> Result<u64, OnlineError> {
+        let (head, pattern) = (
+            format!("{}{{", self.prefix),
+            format!("{}{{*}}{view_id}", escape_glob(&self.prefix)),
+        );
+        let (mut cursor, mut removed) = (0_u64, 0);
+        loop {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(SCAN_COUNT);
+            let scan = &scan;
+            let (next, mut found): (u64, Vec<Vec<u8>>) = self
+                .writes
+                .run(|mut connection| async move { scan.query_async(&mut connection).await })
+                .await?;
+            found.retain(|key| key.starts_with(head.as_bytes()));
+            if !found.is_empty() {
+                // Where a call that joined has ended, everything is gone and what is found is new.
+                if !self.holds(claim).await? {
+                    return Ok(removed);
+                }
+                removed += self.unlink(&found).await?;
+            }
+            if next == 0 {
+                return Ok(removed);
+            }
+            cursor = next;
+        }
+    }
 }
 
 #[async_trait]
@@ -229,61 +260,33 @@ impl OnlineStore for RedisStore {
         Ok(out)
     }
 
-    async fn marks(&self, view_id: &str) -> Result<Vec<(Piece, Option<i64>)>, OnlineError> {
+    async fn marks(&self, view_id: &str, table: TableId) -> Result<Vec<Mark>, OnlineError> {
         let mut marks = Vec::new();
-        for (piece, found) in Piece::all().zip(self.read(&self.mark_keys(view_id)).await?) {
-            let mark = found.map(|text| std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()));
-            // A mark that is no number counts as none: the piece is refilled.
-            marks.push((piece, mark.flatten()));
+        for (piece, key) in Piece::all().zip(self.mark_keys(view_id)) {
+            marks.push(self.ensure_mark(&key, piece, table).await?);
         }
         Ok(marks)
     }
 
-    async fn advance_mark(&self, view_id: &str, piece: Piece, table_version: i64) -> Result<(), OnlineError> {
+    async fn advance_mark(
+        &self,
+        view_id: &str,
+        piece: Piece,
+        token: &MarkToken,
+        table_version: i64,
+    ) -> Result<bool, OnlineError> {
         let key = RowKey::mark(&self.prefix, view_id, piece);
-        let call = script::advance_call(&key, table_version);
-        let call = &call;
-        let advance = |mut connection: MultiplexedConnection| async move {
-            match call.exec_async(&mut connection).await {
-                Err(error) if is_no_script(&error) => {
-                    script::load(connection.clone()).await?;
-                    call.exec_async(&mut connection).await
-                }
-                done => done,
-            }
-        };
-        self.writes.run(advance).await
+        self.advance(&key, token, table_version).await
     }
 
     async fn drop_view(&self, view_id: &str) -> Result<u64, OnlineError> {
-        // Marks first: a view that is half gone must not count as published.
-        let marks: Vec<Vec<u8>> = self
-            .mark_keys(view_id)
-            .iter()
-            .map(|key| key.as_bytes().to_vec())
-            .collect();
-        self.unlink(&marks).await?;
-        let (head, pattern) = (
-            format!("{}{{", self.prefix),
-            format!("{}{{*}}{view_id}", escape_glob(&self.prefix)),
-        );
-        let (mut cursor, mut removed) = (0_u64, 0);
+        let mut removed = 0;
         loop {
-            let mut scan = redis::cmd("SCAN");
-            scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(SCAN_COUNT);
-            let scan = &scan;
-            let (next, mut found): (u64, Vec<Vec<u8>>) = self
-                .writes
-                .run(|mut connection| async move { scan.query_async(&mut connection).await })
-                .await?;
-            found.retain(|key| key.starts_with(head.as_bytes()));
-            if !found.is_empty() {
-                removed += self.unlink(&found).await?;
-            }
-            if next == 0 {
+            let claim = self.claim(view_id).await?;
+            removed += self.remove_rows(view_id, &claim).await?;
+            if self.release(&claim).await? {
                 return Ok(removed);
             }
-            cursor = next;
         }
     }
 

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use triplane_contract::store::OnlineAccess;
 use triplane_contract::{Column, FeatureColumn, OnMissing, Schema, ValueType, View};
 use triplane_feature_store::key::{KeyEncoder, RowKey};
-use triplane_feature_store::online::{self, OnlineStore, WriteMode, Written};
+use triplane_feature_store::online::{self, Mark, OnlineStore, Piece, TableId, WriteMode, Written};
 use triplane_feature_store::order::{Order, Rank};
 use triplane_feature_store::row::{OnlineRow, RowDecoder, RowEncoder};
 use triplane_feature_store::{Clock, FixedClock, Value};
@@ -15,6 +15,8 @@ use crate::redis_server::RedisServer;
 
 /// What the clock of every store says at first.
 pub(crate) const NOW_US: i64 = 1_380_000_000_000_000;
+/// The table that rows come from.
+pub(crate) const TABLE: TableId = TableId(7);
 /// Features of a row; all hold the same number, so that a mix of two rows shows.
 const WIDTH: usize = 8;
 
@@ -114,6 +116,18 @@ impl Fixture {
 
     pub(crate) async fn read(&self, id: i64) -> Option<Bytes> {
         self.store.read(&[self.key(id)]).await.unwrap().remove(0)
+    }
+
+    pub(crate) async fn mark(&self, view_id: &str, piece: Piece) -> Mark {
+        let marks = self.store.marks(view_id, TABLE).await.unwrap();
+        marks[usize::from(piece.0)].clone()
+    }
+
+    /// Publishes nothing, as version `version`.
+    pub(crate) async fn advance(&self, view_id: &str, piece: Piece, version: i64) {
+        let token = self.mark(view_id, piece).await.token;
+        let advanced = self.store.advance_mark(view_id, piece, &token, version).await;
+        assert!(advanced.unwrap(), "nothing has touched the mark");
     }
 
     /// The number that all features of the stored row hold; fails where they differ, `None` without a live row.

@@ -46,6 +46,9 @@ contract!(
     a_first_fill_stores_without_asking_and_the_rule_holds_afterwards,
     a_megabyte_comes_back_as_it_was,
     marks_never_go_back_and_pieces_are_apart,
+    a_mark_is_the_same_one_until_it_is_lost_and_then_no_token_of_before_advances_it,
+    a_mark_keeps_the_table_it_was_made_for,
+    who_fills_a_view_that_is_dropped_by_many_at_once_loses_no_row_unnoticed,
     dropping_a_view_removes_its_rows_and_marks_only,
     empty_calls_are_answered,
 );

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use triplane_feature_store::SystemClock;
+use triplane_feature_store::key::RowKey;
 use triplane_feature_store::online::{OnlineError, OnlineStore, Piece, WriteMode, Written};
 
-use crate::fixture::{Fixture, connect, order};
+use crate::fixture::{Fixture, TABLE, connect, order};
 use crate::redis_server::RedisServer;
 use crate::stalling_proxy::StallingProxy;
 
@@ -23,16 +24,9 @@ async fn until_it_answers(store: &dyn OnlineStore) {
 async fn a_wiped_server_has_no_marks_and_takes_older_rows_again() {
     let f = Fixture::redis().await;
     f.write(f.row(1, order(5, 0, 1), 5)).await;
-    f.store.advance_mark("AAAAAAAA", Piece(1), 7).await.unwrap();
+    f.advance("AAAAAAAA", Piece(1), 7).await;
     f.server().run::<()>(&[b"FLUSHALL"]);
-    assert!(
-        f.store
-            .marks("AAAAAAAA")
-            .await
-            .unwrap()
-            .iter()
-            .all(|(_, mark)| mark.is_none())
-    );
+    assert_eq!(f.mark("AAAAAAAA", Piece(1)).await.published, None);
     assert_eq!(f.write(f.row(1, order(4, 0, 1), 4)).await, Written::Stored);
 }
 
@@ -45,13 +39,89 @@ async fn a_restarted_server_is_used_again_though_it_knows_no_script() {
     assert_eq!(f.number(1).await, None);
     assert_eq!(f.write(f.row(1, order(4, 0, 1), 4)).await, Written::Stored);
     f.server().run::<()>(&[b"SCRIPT", b"FLUSH"]);
-    f.store.advance_mark("AAAAAAAA", Piece(1), 7).await.unwrap();
+    f.advance("AAAAAAAA", Piece(1), 7).await;
     f.server().run::<()>(&[b"SCRIPT", b"FLUSH"]);
     let rows = [f.row(1, order(3, 0, 1), 3), f.row(2, order(3, 0, 1), 3)];
     assert_eq!(
         f.store.write(&rows, WriteMode::Rule).await.unwrap(),
         [Written::Older, Written::Stored]
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn marks_that_were_read_before_a_wipe_do_not_advance_after_it() {
+    let f = Fixture::redis().await;
+    f.advance("AAAAAAAA", Piece(1), 7).await;
+    let token = f.mark("AAAAAAAA", Piece(1)).await.token;
+    f.server().run::<()>(&[b"FLUSHALL"]);
+    for _ in 0..2 {
+        assert!(!f.store.advance_mark("AAAAAAAA", Piece(1), &token, 8).await.unwrap());
+        // The second time there is a mark again, of whoever came first.
+        assert_eq!(f.mark("AAAAAAAA", Piece(1)).await.published, None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn marks_that_come_back_from_a_snapshot_do_not_stand_for_rows_that_do_not() {
+    let mut f = Fixture::redis().await;
+    f.advance("AAAAAAAA", Piece(1), 7).await;
+    let before = f.mark("AAAAAAAA", Piece(1)).await;
+    f.server().run::<()>(&[b"SAVE"]);
+    f.write(f.row(1, order(5, 0, 1), 5)).await;
+    f.server_mut().restart();
+    assert_eq!(f.number(1).await, None, "the row is younger than the snapshot");
+    let advanced = f.store.advance_mark("AAAAAAAA", Piece(1), &before.token, 8).await;
+    assert!(!advanced.unwrap());
+    let after = f.mark("AAAAAAAA", Piece(1)).await;
+    assert_eq!((after.published, after.table), (before.published, before.table));
+    f.advance("AAAAAAAA", Piece(1), 8).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drop_that_broke_off_is_seen_and_a_mark_that_is_none_is_taken_for_one() {
+    let f = Fixture::redis().await;
+    let key = RowKey::mark(f.store.prefix(), "AAAAAAAA", Piece(1));
+    for left in ["12", "0123456789abcdef - -", "\u{fffd}"] {
+        f.server().run::<()>(&[b"SET", key.as_bytes(), left.as_bytes()]);
+        let mark = f.mark("AAAAAAAA", Piece(1)).await;
+        assert_eq!((mark.table, mark.published), (None, None), "{left}");
+        f.write(f.row(1, order(5, 0, 1), 5)).await;
+        assert_eq!(f.store.drop_view("AAAAAAAA").await.unwrap(), 1, "{left}");
+        assert_eq!(f.mark("AAAAAAAA", Piece(1)).await.table, Some(TABLE), "{left}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drop_that_was_overtaken_voids_the_marks_of_who_filled_the_view_meanwhile() {
+    const ROWS: i64 = 20_000;
+    let f = Fixture::redis().await;
+    let rows: Vec<_> = (0..ROWS).map(|id| f.row(id, order(1, 0, 1), id)).collect();
+    let mark = |piece| RowKey::mark(f.store.prefix(), "AAAAAAAA", piece).as_bytes().to_vec();
+    let published = format!("0123456789abcdef {TABLE} 5").into_bytes();
+    let filled: Vec<Vec<u8>> = Piece::all()
+        .flat_map(|piece| [mark(piece), published.clone()])
+        .collect();
+    let fill: Vec<&[u8]> = [&b"MSET"[..]]
+        .into_iter()
+        .chain(filled.iter().map(Vec::as_slice))
+        .collect();
+    let claimed = || f.server().run::<Option<String>>(&[b"GET", &mark(Piece(15))]);
+    for _ in 0..50 {
+        f.store.write(&rows, WriteMode::FirstFill).await.unwrap();
+        let store = Arc::clone(&f.store);
+        let drop = tokio::spawn(async move { store.drop_view("AAAAAAAA").await.unwrap() });
+        while !drop.is_finished() && !claimed().is_some_and(|mark| mark.ends_with(" - -")) {
+            tokio::task::yield_now().await;
+        }
+        f.server().run::<()>(&fill);
+        if drop.await.unwrap() < ROWS as u64 {
+            assert_eq!(f.mark("AAAAAAAA", Piece(0)).await.published, None);
+            return;
+        }
+        // The drop was over before the marks came.
+        f.server().run::<()>(&[b"FLUSHALL"]);
+    }
+    panic!("no drop of fifty was overtaken");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,6 +199,11 @@ async fn a_full_server_refuses_writes_as_full_and_goes_on_reading() {
         assert!(matches!(error, OnlineError::Full { .. }), "{mode:?}: {error}");
     }
     assert_eq!(f.number(1).await, Some(1));
+    assert_eq!(
+        f.store.drop_view("AAAAAAAA").await.unwrap(),
+        1,
+        "what makes room is not refused"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -158,10 +233,10 @@ async fn stores_with_different_prefixes_share_a_server_without_seeing_each_other
     other.store = connect(&f.server().address(), "ab:", None, Arc::new(SystemClock)).await;
     f.write(f.row(1, order(1, 0, 1), 1)).await;
     other.write(other.row(1, order(1, 0, 1), 2)).await;
-    other.store.advance_mark("AAAAAAAA", Piece(0), 1).await.unwrap();
+    other.advance("AAAAAAAA", Piece(0), 1).await;
     assert_eq!(f.store.drop_view("AAAAAAAA").await.unwrap(), 1);
     assert_eq!((f.number(1).await, other.number(1).await), (None, Some(2)));
-    assert_eq!(other.store.marks("AAAAAAAA").await.unwrap()[0].1, Some(1));
+    assert_eq!(other.mark("AAAAAAAA", Piece(0)).await.published, Some(1));
 }
 
 #[tokio::test]

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use triplane_feature_store::online::{Piece, WriteMode, Written};
+use triplane_feature_store::online::{Piece, TableId, WriteMode, Written};
 use triplane_feature_store::order::{Order, Rank};
 use triplane_feature_store::row::OnlineRow;
 
-use crate::fixture::{Fixture, NOW_US, order};
+use crate::fixture::{Fixture, NOW_US, TABLE, order};
 
 pub(crate) async fn reads_answer_in_the_order_asked_with_none_where_nothing_is_stored(f: &Fixture) {
     for id in [1, 2, 3] {
@@ -281,12 +281,12 @@ pub(crate) async fn a_megabyte_comes_back_as_it_was(f: &Fixture) {
 
 pub(crate) async fn marks_never_go_back_and_pieces_are_apart(f: &Fixture) {
     let marks = |view_id: &'static str| async move {
-        let marks = f.store.marks(view_id).await.unwrap();
+        let marks = f.store.marks(view_id, TABLE).await.unwrap();
         assert_eq!(
-            marks.iter().map(|(piece, _)| *piece).collect::<Vec<_>>(),
+            marks.iter().map(|mark| mark.piece).collect::<Vec<_>>(),
             Piece::all().collect::<Vec<_>>()
         );
-        marks.into_iter().map(|(_, mark)| mark).collect::<Vec<_>>()
+        marks.into_iter().map(|mark| mark.published).collect::<Vec<_>>()
     };
     assert_eq!(marks("AAAAAAAA").await, vec![None; 16]);
     // Numbers of different lengths, and beyond what a double holds.
@@ -300,15 +300,92 @@ pub(crate) async fn marks_never_go_back_and_pieces_are_apart(f: &Fixture) {
         (1 << 53, (1 << 53) + 1),
     ];
     for (version, expected) in steps {
-        f.store.advance_mark("AAAAAAAA", Piece(3), version).await.unwrap();
+        f.advance("AAAAAAAA", Piece(3), version).await;
         assert_eq!(marks("AAAAAAAA").await[3], Some(expected), "after {version}");
     }
-    f.store.advance_mark("AAAAAAAA", Piece(3), i64::MAX).await.unwrap();
-    f.store.advance_mark("AAAAAAAA", Piece(15), 1).await.unwrap();
+    f.advance("AAAAAAAA", Piece(3), i64::MAX).await;
+    f.advance("AAAAAAAA", Piece(15), 1).await;
     let mut expected = vec![None; 16];
     (expected[3], expected[15]) = (Some(i64::MAX), Some(1));
     assert_eq!(marks("AAAAAAAA").await, expected);
     assert_eq!(marks("BBBBBBBB").await, vec![None; 16]);
+}
+
+pub(crate) async fn a_mark_is_the_same_one_until_it_is_lost_and_then_no_token_of_before_advances_it(f: &Fixture) {
+    let old = f.mark("AAAAAAAA", Piece(3)).await;
+    assert_eq!(old, f.mark("AAAAAAAA", Piece(3)).await);
+    f.advance("AAAAAAAA", Piece(3), 7).await;
+    assert_eq!(old.token, f.mark("AAAAAAAA", Piece(3)).await.token);
+    let late = async |version| {
+        f.store
+            .advance_mark("AAAAAAAA", Piece(3), &old.token, version)
+            .await
+            .unwrap()
+    };
+    // An older publisher is not wrong about its rows, it only brings no news.
+    assert!(late(6).await);
+    assert_eq!(f.mark("AAAAAAAA", Piece(3)).await.published, Some(7));
+    f.store.drop_view("AAAAAAAA").await.unwrap();
+    assert!(!late(8).await, "there is no mark");
+    let new = f.mark("AAAAAAAA", Piece(3)).await;
+    assert_eq!((new.published, new.table), (None, Some(TABLE)));
+    assert_ne!(new.token, old.token);
+    assert!(!late(8).await, "this is another mark");
+    assert_eq!(f.mark("AAAAAAAA", Piece(3)).await, new);
+    // The token of another piece is none of this one's.
+    let other = f.mark("AAAAAAAA", Piece(4)).await.token;
+    assert!(!f.store.advance_mark("AAAAAAAA", Piece(3), &other, 8).await.unwrap());
+}
+
+pub(crate) async fn a_mark_keeps_the_table_it_was_made_for(f: &Fixture) {
+    f.advance("AAAAAAAA", Piece(3), 12).await;
+    let marks = f.store.marks("AAAAAAAA", TableId(u128::MAX)).await.unwrap();
+    assert!(marks.iter().all(|mark| mark.table == Some(TABLE)), "{marks:?}");
+    assert_eq!(marks[3].published, Some(12));
+    f.store.drop_view("AAAAAAAA").await.unwrap();
+    let marks = f.store.marks("AAAAAAAA", TableId(u128::MAX)).await.unwrap();
+    assert!(
+        marks
+            .iter()
+            .all(|mark| (mark.table, mark.published) == (Some(TableId(u128::MAX)), None)),
+        "{marks:?}"
+    );
+}
+
+pub(crate) async fn who_fills_a_view_that_is_dropped_by_many_at_once_loses_no_row_unnoticed(f: &Fixture) {
+    const ROWS: i64 = 3_000;
+    let rows: Vec<OnlineRow> = (0..ROWS).map(|id| f.row(id, order(1, 0, 1), id)).collect();
+    f.store.write(&rows, WriteMode::Rule).await.unwrap();
+    let droppers: Vec<_> = (0..4)
+        .map(|_| {
+            let store = Arc::clone(&f.store);
+            tokio::spawn(async move { store.drop_view("AAAAAAAA").await.unwrap() })
+        })
+        .collect();
+    loop {
+        tokio::task::yield_now().await;
+        let over = droppers.iter().all(tokio::task::JoinHandle::is_finished);
+        let marks = f.store.marks("AAAAAAAA", TABLE).await.unwrap();
+        if marks.iter().any(|mark| mark.table.is_none()) {
+            continue;
+        }
+        f.store.write(&rows, WriteMode::Rule).await.unwrap();
+        let mut advanced = true;
+        for mark in marks {
+            advanced &= f
+                .store
+                .advance_mark("AAAAAAAA", mark.piece, &mark.token, 1)
+                .await
+                .unwrap();
+        }
+        if over {
+            assert!(advanced, "nobody is left who could have dropped anything");
+            break;
+        }
+    }
+    let keys: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
+    let found = f.store.read(&keys).await.unwrap();
+    assert_eq!(found.iter().flatten().count(), ROWS as usize);
 }
 
 pub(crate) async fn dropping_a_view_removes_its_rows_and_marks_only(f: &Fixture) {
@@ -322,13 +399,13 @@ pub(crate) async fn dropping_a_view_removes_its_rows_and_marks_only(f: &Fixture)
         .write(std::slice::from_ref(&other), WriteMode::FirstFill)
         .await
         .unwrap();
-    f.store.advance_mark("AAAAAAAA", Piece(0), 1).await.unwrap();
-    f.store.advance_mark("BAAAAAAA", Piece(0), 1).await.unwrap();
+    f.advance("AAAAAAAA", Piece(0), 1).await;
+    f.advance("BAAAAAAA", Piece(0), 1).await;
     assert_eq!(f.store.drop_view("AAAAAAAA").await.unwrap(), 2_500);
     assert_eq!(f.number(1).await, None);
     assert_eq!(f.store.read(&[other.key]).await.unwrap(), [Some(other.bytes)]);
-    assert_eq!(f.store.marks("AAAAAAAA").await.unwrap()[0], (Piece(0), None));
-    assert_eq!(f.store.marks("BAAAAAAA").await.unwrap()[0], (Piece(0), Some(1)));
+    assert_eq!(f.mark("AAAAAAAA", Piece(0)).await.published, None);
+    assert_eq!(f.mark("BAAAAAAA", Piece(0)).await.published, Some(1));
     assert_eq!(f.store.drop_view("AAAAAAAA").await.unwrap(), 0);
 }
 

@@ -71,8 +71,8 @@ impl Reader {
         self.breaker().state(now)
     }
 
-    /// Reads all keys at once within `timeout`, and within `budget` where that is less. Only a read that had its whole
-    /// timeout counts as slow for the breaker: the store is not to blame for a request that came to it late.
+    /// Reads all keys at once within `timeout`, and within `budget` where that is less. A read that had less than half its
+    /// timeout does not count as slow for the breaker: the store is not to blame for a request that came to it late.
     pub async fn read(&self, keys: &[RowKey], timeout: Duration, budget: Duration) -> Fetched {
         if keys.is_empty() {
             return Fetched {
@@ -113,7 +113,7 @@ impl Reader {
                 self.failed(keys, Failure::Error(error))
             }
             Err(_) => {
-                if timeout <= budget {
+                if budget >= timeout / 2 {
                     permit.record(false);
                 }
                 self.failed(keys, Failure::Slow)

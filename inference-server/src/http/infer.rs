@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
+use tokio::sync::SemaphorePermit;
 
 use super::answer::json;
 use super::{Answer, body, v1, v2};
@@ -25,11 +25,10 @@ pub(super) async fn v1(
 ) -> Result<Answer, Problem> {
     let service = app.service(model)?;
     let variant = &service.stable;
-    counted(variant, async {
-        let _permit = app.admit()?;
-        let (body, received) = receive(app, request).await?;
-        let decoded = v1::decode(&body, &variant.plan, app.limits.rows)?;
-        let prediction = predict(app, &service, variant, &decoded.rows, received, "instances").await?;
+    counted(app, variant, async {
+        let received = receive(app, request).await?;
+        let decoded = v1::decode(&received.body.bytes, &variant.plan, app.limits.rows)?;
+        let prediction = predict(app, &service, variant, &decoded.rows, received.at, "instances").await?;
         Ok((
             v1::encode(variant, &prediction, request_id, decoded.explain),
             prediction,
@@ -51,11 +50,10 @@ pub(super) async fn v2(
         let message = "binary tensors are not supported: send JSON tensors (binary_data=False in the client)";
         return Err(Problem::new(Code::Unsupported, message));
     }
-    counted(variant, async {
-        let _permit = app.admit()?;
-        let (body, received) = receive(app, request).await?;
-        let decoded = v2::decode(&body, variant, app.limits.rows)?;
-        let prediction = predict(app, &service, variant, &decoded.rows, received, "inputs").await?;
+    counted(app, variant, async {
+        let received = receive(app, request).await?;
+        let decoded = v2::decode(&received.body.bytes, variant, app.limits.rows)?;
+        let prediction = predict(app, &service, variant, &decoded.rows, received.at, "inputs").await?;
         Ok((
             v2::encode(&service, variant, &prediction, &decoded, request_id),
             prediction,
@@ -64,12 +62,15 @@ pub(super) async fn v2(
     .await
 }
 
-/// Counts how a request ended and makes the response.
+/// Counts a request and how it ended, and makes the response.
 async fn counted(
+    app: &App,
     variant: &Variant,
     work: impl Future<Output = Result<(Vec<u8>, Prediction), Problem>>,
 ) -> Result<Answer, Problem> {
+    let under_way = app.begin();
     let ended = work.await;
+    drop(under_way);
     variant.metrics.outcome(match &ended {
         Ok((_, prediction)) => prediction.outcome(),
         Err(problem) if problem.code == Code::Overloaded => Outcome::Rejected,
@@ -78,10 +79,22 @@ async fn counted(
     ended.map(|(body, _)| json(StatusCode::OK, body))
 }
 
-/// The body, and when it was whole: a request's deadline counts from there, the time before is the caller's.
-async fn receive(app: &App, request: Request<Incoming>) -> Result<(Bytes, Instant), Problem> {
-    let body = body::read(request.into_body(), app.limits.body_bytes, app.limits.body_timeout).await?;
-    Ok((body, Instant::now()))
+/// A request that is about to be answered.
+struct Received<'a> {
+    body: body::Whole<'a>,
+    /// When its body was whole: its deadline counts from there, the time before is the caller's.
+    at: Instant,
+    _permit: SemaphorePermit<'a>,
+}
+
+/// Reads the body, then asks for leave to answer: a slow upload takes no place from requests that are here.
+async fn receive(app: &App, request: Request<Incoming>) -> Result<Received<'_>, Problem> {
+    let body = body::read(app, request.into_body()).await?;
+    Ok(Received {
+        body,
+        at: Instant::now(),
+        _permit: app.admit()?,
+    })
 }
 
 async fn predict(

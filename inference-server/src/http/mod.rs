@@ -6,10 +6,11 @@ mod body;
 mod connection;
 mod endpoint;
 mod infer;
+mod lifetime;
 mod v1;
 mod v2;
 
-pub(crate) use connection::serve_connections;
+pub(crate) use connection::{Drain, serve_connections};
 
 use std::convert::Infallible;
 use std::sync::Arc;

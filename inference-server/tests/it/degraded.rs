@@ -1,88 +1,20 @@
 //! The store fails: every request is answered, and says how.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use serde_json::json;
 use triplane_contract::OnMissing;
-use triplane_contract::route::OnUnavailable;
-use triplane_feature_store::key::RowKey;
-use triplane_feature_store::online::{OnlineError, OnlineStore, Piece, WriteMode, Written};
-use triplane_feature_store::row::OnlineRow;
+use triplane_contract::route::{Breaker, OnUnavailable};
+use triplane_feature_store::key::KeyEncoder;
+use triplane_feature_store::online::OnlineStore as _;
+use triplane_inference_server::features::breaker::State;
+use triplane_inference_server::features::{Failure, Reader};
 
 use crate::client::{get, post, predict};
-use crate::world::{Plan, World};
-
-/// A store whose reads go through, never come back, or fail.
-struct Switched {
-    inner: Arc<dyn OnlineStore>,
-    mode: AtomicUsize,
-    reads: AtomicUsize,
-}
-
-const THROUGH: usize = 0;
-const HANGING: usize = 1;
-const FAILING: usize = 2;
-
-#[async_trait]
-impl OnlineStore for Switched {
-    async fn read(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, OnlineError> {
-        self.reads.fetch_add(1, Ordering::SeqCst);
-        match self.mode.load(Ordering::SeqCst) {
-            THROUGH => self.inner.read(keys).await,
-            HANGING => std::future::pending().await,
-            _ => Err(OnlineError::Unreachable {
-                address: "store:6379".to_owned(),
-                message: "refused".to_owned(),
-            }),
-        }
-    }
-
-    async fn write(&self, rows: &[OnlineRow], mode: WriteMode) -> Result<Vec<Written>, OnlineError> {
-        self.inner.write(rows, mode).await
-    }
-
-    async fn marks(&self, view_id: &str) -> Result<Vec<(Piece, Option<i64>)>, OnlineError> {
-        self.inner.marks(view_id).await
-    }
-
-    async fn advance_mark(&self, view_id: &str, piece: Piece, table_version: i64) -> Result<(), OnlineError> {
-        self.inner.advance_mark(view_id, piece, table_version).await
-    }
-
-    async fn drop_view(&self, view_id: &str) -> Result<u64, OnlineError> {
-        self.inner.drop_view(view_id).await
-    }
-
-    async fn ping(&self) -> Result<(), OnlineError> {
-        self.inner.ping().await
-    }
-
-    fn prefix(&self) -> &str {
-        self.inner.prefix()
-    }
-}
-
-async fn switched(change: impl FnOnce(&mut Plan)) -> (World, Arc<Switched>) {
-    let mut plan = Plan::new().await;
-    let store = Arc::new(Switched {
-        inner: Arc::clone(&plan.store),
-        mode: AtomicUsize::new(THROUGH),
-        reads: AtomicUsize::new(0),
-    });
-    plan.store = Arc::clone(&store) as Arc<_>;
-    plan.table.features.timeout_us = 1_000;
-    change(&mut plan);
-    (plan.start().await, store)
-}
-
-impl Switched {
-    fn set(&self, mode: usize) {
-        self.mode.store(mode, Ordering::SeqCst);
-    }
-}
+use crate::switched::{FAILING, HANGING, Switched, THROUGH, switched};
+use crate::world::{Plan, text, weather};
 
 #[tokio::test]
 async fn a_store_that_fails_or_hangs_gives_the_default_prediction() {
@@ -191,19 +123,43 @@ async fn the_breaker_opens_stops_asking_and_closes_again() {
 }
 
 #[tokio::test]
-async fn past_the_deadline_the_answer_is_the_default_and_the_store_is_not_blamed() {
+async fn a_hung_store_opens_the_breaker_and_leaves_time_for_an_answer_where_its_timeout_is_the_deadline() {
     let (world, store) = switched(|plan| {
-        plan.table.deadline_us = 1_000;
-        plan.table.features.timeout_us = 60_000_000;
+        plan.table.deadline_us = 1_000_000;
+        plan.table.features.timeout_us = 1_000_000;
         plan.table.features.breaker.min_requests = 1;
+        plan.table.features.on_unavailable = OnUnavailable::Impute;
     })
     .await;
     store.set(HANGING);
     let answer = predict(world.address).await;
+    let state = get(world.address, "/admin/state").await.json();
+    assert_eq!(state["services"][0]["breaker"]["0"], "open");
     assert_eq!(
         (answer.status, &answer.json()["triplane"]["rows"][0]["default"]),
-        (200, &json!(true))
+        (200, &json!(false)),
+        "the model is asked before the deadline"
     );
-    let state = get(world.address, "/admin/state").await.json();
-    assert_eq!(state["services"][0]["breaker"]["0"], "closed");
+}
+
+#[tokio::test]
+async fn a_request_that_comes_to_the_store_late_says_nothing_about_it() {
+    let store = Arc::new(Switched::over(Plan::new().await.store));
+    let settings = Breaker {
+        min_requests: 1,
+        ..Breaker::default()
+    };
+    let keys = [KeyEncoder::new(store.prefix(), &weather())
+        .unwrap()
+        .key(&[text("JFK")])
+        .unwrap()];
+    let reader = Reader::new(Arc::clone(&store) as Arc<_>, settings, 1 << 20);
+    store.set(HANGING);
+    let (timeout, state) = (Duration::from_millis(10), || reader.breaker_state());
+    let late = reader.read(&keys, timeout, Duration::from_micros(4_999)).await;
+    assert!(matches!(late.failure, Some(Failure::Slow)));
+    assert_eq!(state(), State::Closed);
+    let in_time = reader.read(&keys, timeout, timeout / 2).await;
+    assert!(matches!(in_time.failure, Some(Failure::Slow)));
+    assert_eq!(state(), State::Open);
 }

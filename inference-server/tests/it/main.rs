@@ -8,6 +8,7 @@ mod degraded;
 mod drain;
 mod gather;
 mod limits;
+mod switched;
 mod tables;
 mod v2;
 mod verify;

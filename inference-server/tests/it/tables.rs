@@ -3,6 +3,7 @@
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use triplane_contract::ValueType;
+use triplane_contract::model::MAX_ARTIFACT_BYTES;
 use triplane_contract::store::OnlineAccess;
 use triplane_inference_server::{Server, watch};
 
@@ -94,6 +95,10 @@ async fn every_contradiction_of_a_table_is_named() {
 #[tokio::test]
 async fn a_file_of_the_wrong_size_or_cut_off_is_not_served() {
     let mut plan = Plan::new().await;
+    assert_eq!(
+        plan.settings.max_artifact_bytes, MAX_ARTIFACT_BYTES,
+        "what is verified is served"
+    );
     plan.settings.max_artifact_bytes = 10_000;
     let world = plan.start().await;
     let whole = fixture("binary.txt");

@@ -114,6 +114,15 @@ async fn a_golden_file_of_another_form_is_named() {
             .message
             .contains("\"hour\" is Int64, not Float64")
     );
+    let none = golden(0.0).into_iter().map(|(name, column)| (name, column.slice(0, 0)));
+    write(&bucket, none.collect());
+    let report = check(&bucket, |_| {}).await;
+    assert_eq!(report.fault, Some(ModelFault::GoldenMismatch));
+    assert!(
+        report.message.contains("models/golden.parquet: it has no rows"),
+        "{}",
+        report.message
+    );
     std::fs::write(bucket.path().join("models/golden.parquet"), "PAR1").unwrap();
     assert!(check(&bucket, |_| {}).await.message.contains("not readable Parquet"));
     std::fs::remove_file(bucket.path().join("models/golden.parquet")).unwrap();

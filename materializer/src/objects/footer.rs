@@ -42,28 +42,28 @@ pub enum FooterError {
 
 /// An object pinned to the content its footer was read from.
 #[derive(Clone, Debug)]
-pub struct Pinned {
+pub(crate) struct Pinned {
     /// Bucket-rooted path.
-    pub path: Path,
+    pub(crate) path: Path,
     /// Bytes.
-    pub size: u64,
-    /// ETag of this content, where the bucket gives one.
-    pub etag: Option<String>,
+    pub(crate) size: u64,
+    /// `ETag` of this content, where the bucket gives one.
+    pub(crate) etag: Option<String>,
     /// When it was written, microseconds.
-    pub last_modified_us: i64,
+    pub(crate) last_modified_us: i64,
     /// Schema, row groups, statistics.
-    pub metadata: ArrowReaderMetadata,
+    pub(crate) metadata: ArrowReaderMetadata,
 }
 
 impl Pinned {
     /// A reader of this content; it fails once the object is replaced.
-    pub fn reader(&self, bucket: &Arc<dyn ObjectStore>) -> ObjectReader {
+    pub(crate) fn reader(&self, bucket: &Arc<dyn ObjectStore>) -> ObjectReader {
         ObjectReader::new(Arc::clone(bucket), self.path.clone(), self.size, self.etag.clone())
     }
 }
 
 /// Reads the footer of what is at `path` now.
-pub async fn open_footer(bucket: &Arc<dyn ObjectStore>, path: &Path) -> Result<Pinned, FooterError> {
+pub(crate) async fn open_footer(bucket: &Arc<dyn ObjectStore>, path: &Path) -> Result<Pinned, FooterError> {
     let mut attempt = 1;
     loop {
         let meta = bucket.head(path).await.map_err(|source| classify(path, source))?;

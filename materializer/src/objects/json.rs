@@ -35,7 +35,7 @@ pub enum ObjectError {
 }
 
 /// Reads a file; `None` where it does not exist.
-pub async fn get_json<T: DeserializeOwned>(
+pub(crate) async fn get_json<T: DeserializeOwned>(
     bucket: &Arc<dyn ObjectStore>,
     path: &str,
 ) -> Result<Option<T>, ObjectError> {
@@ -50,7 +50,11 @@ pub async fn get_json<T: DeserializeOwned>(
 }
 
 /// Writes a file whatever is there.
-pub async fn put_json<T: Serialize>(bucket: &Arc<dyn ObjectStore>, path: &str, value: &T) -> Result<(), ObjectError> {
+pub(crate) async fn put_json<T: Serialize>(
+    bucket: &Arc<dyn ObjectStore>,
+    path: &str,
+    value: &T,
+) -> Result<(), ObjectError> {
     let bytes = serde_json::to_vec_pretty(value).context(MalformedSnafu { path })?;
     bucket
         .put(&Path::from(path), PutPayload::from(bytes))
@@ -60,7 +64,7 @@ pub async fn put_json<T: Serialize>(bucket: &Arc<dyn ObjectStore>, path: &str, v
 }
 
 /// Writes a file if it is not there; gives what is there afterwards, so that the loser of a race goes on with the winner's.
-pub async fn put_if_absent<T: Serialize + DeserializeOwned>(
+pub(crate) async fn put_if_absent<T: Serialize + DeserializeOwned>(
     bucket: &Arc<dyn ObjectStore>,
     path: &str,
     value: T,

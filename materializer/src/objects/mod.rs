@@ -4,7 +4,8 @@ mod footer;
 mod json;
 mod reader;
 
-pub(crate) use footer::bucket_error;
-pub use footer::{FooterError, Pinned, open_footer};
-pub use json::{ObjectError, get_json, put_if_absent, put_json};
-pub use reader::ObjectReader;
+pub use footer::FooterError;
+pub(crate) use footer::{Pinned, bucket_error, open_footer};
+pub use json::ObjectError;
+pub(crate) use json::{get_json, put_if_absent, put_json};
+pub(crate) use reader::ObjectReader;

@@ -1,4 +1,4 @@
-//! A Parquet object read by range, pinned to one ETag so that a file replaced meanwhile is an error, not a mixture.
+//! A Parquet object read by range, pinned to one `ETag` so that a file replaced meanwhile is an error, not a mixture.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 /// Reads one object.
 #[derive(Clone, Debug)]
-pub struct ObjectReader {
+pub(crate) struct ObjectReader {
     store: Arc<dyn ObjectStore>,
     path: Path,
     size: u64,
@@ -24,7 +24,7 @@ pub struct ObjectReader {
 
 impl ObjectReader {
     /// A reader of `path`, `size` bytes long; `etag` pins its content.
-    pub fn new(store: Arc<dyn ObjectStore>, path: Path, size: u64, etag: Option<String>) -> Self {
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, path: Path, size: u64, etag: Option<String>) -> Self {
         Self {
             store,
             path,

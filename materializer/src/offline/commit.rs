@@ -72,7 +72,7 @@ pub async fn commit_run(table: &Table, commit: &RunCommit<'_>) -> Result<CommitO
         Err(source) => Err(OfflineError::Log {
             action: "commit to",
             root: table.root().to_owned(),
-            source,
+            source: Box::new(source),
         }),
     }
 }

@@ -12,7 +12,7 @@ mod write;
 pub use commit::{CommitOutcome, RunCommit, commit_run};
 pub use file::DataFile;
 pub use read::{ReadOptions, read_file};
-pub use schema::{CREATED_TIME, EVENT_DATE, EVENT_TIME, IS_DELETED, RESERVED, SEQUENCE, arrow_type, row_schema};
+pub use schema::{CREATED_TIME, EVENT_DATE, EVENT_TIME, IS_DELETED, SEQUENCE, arrow_type, row_schema};
 pub use table::{OfflineError, Table, create_if_absent};
 pub use write::{TableWriter, WrittenFile};
 

@@ -16,8 +16,6 @@ pub const SEQUENCE: &str = "sequence";
 pub const IS_DELETED: &str = "is_deleted";
 /// Partition column, the UTC date of `event_time`: in the log and the folder name, not in the files.
 pub const EVENT_DATE: &str = "event_date";
-/// Names a key or feature cannot have.
-pub const RESERVED: [&str; 5] = [EVENT_TIME, CREATED_TIME, SEQUENCE, IS_DELETED, EVENT_DATE];
 
 /// The Arrow type a declared type has in files and batches.
 pub fn arrow_type(value_type: ValueType) -> DataType {
@@ -90,5 +88,28 @@ fn delta_type(value_type: ValueType) -> PrimitiveType {
         ValueType::String => PrimitiveType::String,
         ValueType::Bytes => PrimitiveType::Binary,
         ValueType::Timestamp => PrimitiveType::Timestamp,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_columns_beside_keys_and_features_are_the_reserved_ones() {
+        let view = View {
+            namespace: "n".into(),
+            store: "s".into(),
+            name: "v".into(),
+            generation: 1,
+            id: "i".into(),
+            keys: Vec::new(),
+            features: Vec::new(),
+            schemas: Vec::new(),
+            ttl_us: None,
+            availability_delay_us: 0,
+        };
+        let own: Vec<String> = delta_fields(&view).iter().map(|field| field.name().clone()).collect();
+        assert_eq!(own, triplane_contract::view::RESERVED_COLUMNS);
     }
 }

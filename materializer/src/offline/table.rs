@@ -29,7 +29,8 @@ pub enum OfflineError {
         /// Root of the table in the bucket.
         root: String,
         /// Cause.
-        source: deltalake_core::DeltaTableError,
+        #[snafu(source(from(deltalake_core::DeltaTableError, Box::new)))]
+        source: Box<deltalake_core::DeltaTableError>,
     },
     /// A data file could not be read or written.
     #[snafu(display("failed to {action} data file {path}: {source}"))]
@@ -80,16 +81,16 @@ pub(crate) fn app_id(view: &View) -> String {
 }
 
 fn log_store(bucket: &Arc<dyn ObjectStore>, root: &str) -> Result<LogStoreRef, OfflineError> {
-    // The log only ever sees this bucket. A `file` URL makes the Delta kernel sort listings itself, which is right for every bucket.
-    let mut location = Url::parse("file:///").map_err(|e| OfflineError::Log {
+    // The log only ever sees this bucket, so the URL names nothing outside. Its host makes the Delta kernel sort listings
+    // itself instead of trusting the bucket to: a directory does not list in order.
+    let mut location = Url::parse("bucket://any--x-s3/").map_err(|e| OfflineError::Log {
         action: "name",
         root: root.to_owned(),
-        source: deltalake_core::DeltaTableError::Generic(e.to_string()),
+        source: Box::new(deltalake_core::DeltaTableError::Generic(e.to_string())),
     })?;
     location.set_path(&format!("/{root}"));
-    let prefixed: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(Arc::clone(bucket), Path::from(root)));
     Ok(default_logstore(
-        prefixed,
+        Arc::new(PrefixStore::new(Arc::clone(bucket), Path::from(root))),
         Arc::clone(bucket),
         &location,
         &StorageConfig::default(),
@@ -113,7 +114,7 @@ pub async fn create_if_absent(bucket: &Arc<dyn ObjectStore>, root: &str, view: &
         (Err(source), None) => Err(OfflineError::Log {
             action: "create",
             root: root.to_owned(),
-            source,
+            source: Box::new(source),
         }),
         (Ok(delta), None) => Ok(Table {
             bucket: Arc::clone(bucket),

@@ -95,13 +95,31 @@ async fn span(bucket: &Arc<dyn ObjectStore>, pinned: &Pinned, column: &str) -> R
         _ => return Ok(None),
     }
     match from_statistics(pinned, schema, column) {
-        Some(found) => Ok(found),
-        None => from_rows(bucket, pinned, column).await,
+        Told::Span(found) => Ok(found),
+        Told::Nothing => from_rows(bucket, pinned, column).await,
     }
 }
 
-/// `None` where the footer does not tell for every row group.
-fn from_statistics(pinned: &Pinned, schema: &SchemaRef, column: &str) -> Option<Option<(i64, i64)>> {
+/// What a footer tells of a column.
+enum Told {
+    /// Its span; `None` without a value.
+    Span(Option<(i64, i64)>),
+    /// Not enough: a row group has no statistics.
+    Nothing,
+}
+
+fn from_statistics(pinned: &Pinned, schema: &SchemaRef, column: &str) -> Told {
+    group_spans(pinned, schema, column).map_or(Told::Nothing, |spans| {
+        Told::Span(
+            spans
+                .into_iter()
+                .fold(None, |span, (min, max)| Some(widen(span, min, max))),
+        )
+    })
+}
+
+/// The span of each row group that has a value; `None` where one does not tell.
+fn group_spans(pinned: &Pinned, schema: &SchemaRef, column: &str) -> Option<Vec<(i64, i64)>> {
     let metadata = pinned.metadata.metadata();
     let groups = metadata.row_groups();
     let converter = StatisticsConverter::try_new(column, schema, metadata.file_metadata().schema_descr()).ok()?;
@@ -110,7 +128,7 @@ fn from_statistics(pinned: &Pinned, schema: &SchemaRef, column: &str) -> Option<
         micros(&converter.row_group_maxes(groups).ok()?)?,
     );
     let nulls = converter.row_group_null_counts(groups).ok()?;
-    let mut span: Option<(i64, i64)> = None;
+    let mut spans = Vec::new();
     for (i, group) in groups.iter().enumerate() {
         let all_null = nulls.is_valid(i) && nulls.value(i) == group.num_rows() as u64;
         if group.num_rows() == 0 || all_null {
@@ -119,9 +137,9 @@ fn from_statistics(pinned: &Pinned, schema: &SchemaRef, column: &str) -> Option<
         if min.is_null(i) || max.is_null(i) {
             return None;
         }
-        span = Some(widen(span, min.value(i), max.value(i)));
+        spans.push((min.value(i), max.value(i)));
     }
-    Some(span)
+    Some(spans)
 }
 
 async fn from_rows(

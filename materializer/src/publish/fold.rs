@@ -69,9 +69,9 @@ impl Fold {
 
     /// `None` without facts.
     pub(super) fn state(self) -> Option<State> {
-        let last = self.last?;
-        let mut facts = vec![last.fact];
-        let mut rows = vec![(Arc::clone(&last.page), last.row)];
+        let newest = self.last?;
+        let mut facts = vec![newest.fact];
+        let mut rows = vec![(Arc::clone(&newest.page), newest.row)];
         if let Some(live) = self.newest_live {
             facts.push(Fact { row: 1, ..live.fact });
             rows.push((live.page, live.row));
@@ -95,8 +95,8 @@ impl Fold {
         Some(State {
             rank,
             content,
-            retracted: last.fact.deleted,
-            key: (last.page, last.row),
+            retracted: newest.fact.deleted,
+            key: (newest.page, newest.row),
         })
     }
 }

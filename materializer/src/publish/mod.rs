@@ -3,8 +3,13 @@
 //! A pass over the facts of the runs after the mark writes the newest of each key. Where that is a retraction, or the store
 //! holds the stand-in of a retracted row, all facts of the key decide, which a second pass reads. The write rule makes
 //! both passes safe to repeat, to race and to lose halfway; the mark moves last.
+//!
+//! A mark only moves if it is the one that was read before the first row was written: a store that was wiped in between has
+//! another. It also names the table it speaks of: the rows of a table that is no more are dropped before those of the one in
+//! its place are written, since their order has nothing to do with each other.
 
 mod fold;
+mod identity;
 mod pass;
 mod work;
 
@@ -16,15 +21,19 @@ use snafu::{ResultExt, Snafu};
 use triplane_contract::run::RunSpec;
 use triplane_feature_store::Clock;
 use triplane_feature_store::key::KeyError;
-use triplane_feature_store::online::{OnlineError, OnlineStore};
+use triplane_feature_store::online::{Mark, OnlineError, OnlineStore};
 use triplane_feature_store::row::RowError;
 
 use crate::engine::{Engine, exhausted};
 use crate::offline::{OfflineError, Table};
 use crate::progress::Progress;
 
+use identity::{is_in_place, table_id};
 use pass::{Facts, Pass};
 use work::Work;
+
+/// How often a publisher starts over from fresh marks.
+const ATTEMPTS: u32 = 5;
 
 /// Why rows could not be published.
 #[derive(Debug, Snafu)]
@@ -39,6 +48,25 @@ pub enum PublishError {
         view: String,
         /// Cause.
         source: OnlineError,
+    },
+    /// The store was wiped, or another publisher dropped the view, again and again.
+    #[snafu(display(
+        "the online rows of {view} were wiped or dropped during each of {attempts} attempts to publish them: run again once \
+         the online store keeps its data"
+    ))]
+    Unsettled {
+        /// `namespace/name`
+        view: String,
+        /// Attempts made.
+        attempts: u32,
+    },
+    /// The table is not in its place any more.
+    #[snafu(display("the offline table {root} was removed or replaced while {view} was published: run again"))]
+    Replaced {
+        /// `namespace/name`
+        view: String,
+        /// Root of the table in the bucket.
+        root: String,
     },
     /// A row could not be encoded.
     #[snafu(display("failed to encode a row of {view}: {source}"))]
@@ -109,34 +137,89 @@ pub(crate) struct Target<'a> {
 
 /// Brings the online store up to `table`; gives the rows it took. Does nothing where every mark is there already.
 pub(crate) async fn publish(target: &Target<'_>, table: &Table) -> Result<u64, PublishError> {
-    let spec = target.spec;
-    let view = spec.view.full_name();
-    let marks = target.online.marks(&spec.view.id).await.context(OnlineSnafu {
-        action: "read the marks",
-        view: &view,
-    })?;
-    let Some(work) = Work::decide(table, &spec.view, &marks).await? else {
-        return Ok(0);
-    };
     let mut taken = 0;
-    if let Some(first_run) = work.first_run {
-        let columns = spec.view.keys.len() + spec.view.features.len() + 4;
-        let engine =
-            Engine::new(spec.memory_limit_bytes, target.scratch, columns).map_err(|e| PublishError::engine(spec, e))?;
-        let new_facts = Facts::since(first_run, &spec.view, target.clock.now_us());
-        let mut pass = Pass::new(target, table, &engine, &work.pieces)?;
-        let unsure = pass.write(&new_facts).await?;
-        if !unsure.is_empty() {
-            pass.write(&Facts::of_keys(unsure)).await?;
+    for _ in 0..ATTEMPTS {
+        let Some(marks) = marks_to_fill(target, table, taken > 0).await? else {
+            continue;
+        };
+        let published: Vec<_> = marks.iter().map(|mark| (mark.piece, mark.published)).collect();
+        let Some(work) = Work::decide(table, &target.spec.view, &published).await? else {
+            return Ok(taken);
+        };
+        taken += write(target, table, &work).await?;
+        if advance(target, table, &work, &marks).await? {
+            return Ok(taken);
         }
-        taken = pass.taken();
     }
-    for piece in &work.pieces {
-        let done = target.online.advance_mark(&spec.view.id, *piece, table.version()).await;
-        done.context(OnlineSnafu {
+    UnsettledSnafu {
+        view: target.spec.view.full_name(),
+        attempts: ATTEMPTS,
+    }
+    .fail()
+}
+
+/// Marks of `table`, after the rows of any other were dropped; `None` while somebody else is dropping them.
+async fn marks_to_fill(
+    target: &Target<'_>,
+    table: &Table,
+    has_written: bool,
+) -> Result<Option<Vec<Mark>>, PublishError> {
+    let (online, view) = (target.online, &target.spec.view);
+    let failed = |action| OnlineSnafu {
+        action,
+        view: view.full_name(),
+    };
+    let id = table_id(table)?;
+    let is_ours = |marks: &[Mark]| marks.iter().all(|mark| mark.table == Some(id));
+    let marks = online.marks(&view.id, id).await.context(failed("read the marks"))?;
+    if is_ours(&marks) && !has_written {
+        return Ok(Some(marks));
+    }
+    if !is_in_place(table).await? {
+        if has_written {
+            // These rows may have come after those of the new table, whose publisher could not know.
+            online.drop_view(&view.id).await.context(failed("drop the rows"))?;
+        }
+        let (view, root) = (view.full_name(), table.root());
+        return ReplacedSnafu { view, root }.fail();
+    }
+    if is_ours(&marks) {
+        return Ok(Some(marks));
+    }
+    online.drop_view(&view.id).await.context(failed("drop the rows"))?;
+    let marks = online.marks(&view.id, id).await.context(failed("read the marks"))?;
+    Ok(is_ours(&marks).then_some(marks))
+}
+
+/// Writes what `work` says is missing; gives the rows the store took.
+async fn write(target: &Target<'_>, table: &Table, work: &Work) -> Result<u64, PublishError> {
+    let spec = target.spec;
+    let Some(first_run) = work.first_run else { return Ok(0) };
+    let columns = spec.view.keys.len() + spec.view.features.len() + 4;
+    let engine =
+        Engine::new(spec.memory_limit_bytes, target.scratch, columns).map_err(|e| PublishError::engine(spec, e))?;
+    let new_facts = Facts::since(first_run, &spec.view, target.clock.now_us());
+    let mut pass = Pass::new(target, table, &engine, &work.pieces)?;
+    let unsure = pass.write(&new_facts).await?;
+    if !unsure.is_empty() {
+        pass.write(&Facts::of_keys(unsure)).await?;
+    }
+    Ok(pass.taken())
+}
+
+/// Whether every mark of `work` still was the one that was read, and is at the table's version now.
+async fn advance(target: &Target<'_>, table: &Table, work: &Work, marks: &[Mark]) -> Result<bool, PublishError> {
+    let view = &target.spec.view;
+    let mut settled = true;
+    for mark in marks.iter().filter(|mark| work.pieces.contains(&mark.piece)) {
+        let done = target
+            .online
+            .advance_mark(&view.id, mark.piece, &mark.token, table.version())
+            .await;
+        settled &= done.context(OnlineSnafu {
             action: "advance the mark",
-            view: &view,
+            view: view.full_name(),
         })?;
     }
-    Ok(taken)
+    Ok(settled)
 }

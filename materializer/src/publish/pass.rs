@@ -175,7 +175,7 @@ impl<'a> Pass<'a> {
                 if state.retracted && !facts.complete {
                     unsure.insert(entity);
                 } else {
-                    self.add(&mut batch, state, entity)?;
+                    self.add(&mut batch, &state, entity)?;
                 }
             }
             if !more || batch.rows.len() >= WRITE_ROWS || batch.bytes >= WRITE_BYTES {
@@ -236,7 +236,7 @@ impl<'a> Pass<'a> {
         entity(&self.keys, &page.columns, *row).context(KeySnafu { view })
     }
 
-    fn add(&self, batch: &mut Batch, state: State, entity: Vec<u8>) -> Result<(), PublishError> {
+    fn add(&self, batch: &mut Batch, state: &State, entity: Vec<u8>) -> Result<(), PublishError> {
         let view = &self.target.spec.view;
         let key = self.keys.key_of_entity(&entity);
         if !self.pieces.contains(&key.piece()) {

@@ -139,7 +139,9 @@ mod tests {
 
     fn digest(batches: &[RecordBatch]) -> (String, u64) {
         let mut digest = ObservationDigest::new(&batches[0].schema());
-        batches.iter().for_each(|batch| digest.update(batch).unwrap());
+        for batch in batches {
+            digest.update(batch).unwrap();
+        }
         digest.finish()
     }
 

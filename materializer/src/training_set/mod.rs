@@ -62,23 +62,22 @@ pub async fn build(
     let existing = get_json(&env.bucket, &manifest_path)
         .await
         .context(ManifestSnafu { set })?;
-    let manifest: TrainingSetManifest = match existing {
-        Some(manifest) => manifest,
-        None => {
-            let job = Job {
-                spec,
-                env,
-                observations,
-                layout,
-                tables,
-                survey,
-            };
-            let answers = job.join(progress).await?;
-            let built = job.write(&root, &set_version, pinned, answers).await?;
-            put_if_absent(&env.bucket, &manifest_path, built)
-                .await
-                .context(ManifestSnafu { set })?
-        }
+    let manifest: TrainingSetManifest = if let Some(manifest) = existing {
+        manifest
+    } else {
+        let job = Job {
+            spec,
+            env,
+            observations,
+            layout,
+            tables,
+            survey,
+        };
+        let answers = job.join(progress).await?;
+        let built = job.write(&root, &set_version, pinned, answers).await?;
+        put_if_absent(&env.bucket, &manifest_path, built)
+            .await
+            .context(ManifestSnafu { set })?
     };
     Ok(TrainingSetReport {
         version: contract::CURRENT,

@@ -74,15 +74,12 @@ impl Observations {
     pub(super) fn rows(&self, wanted: Option<&[usize]>) -> Rows {
         let (this, wanted) = (self.clone(), wanted.map(<[usize]>::to_vec));
         futures::stream::iter(0..self.files.len())
-            .then(move |file| {
-                let (this, wanted) = (this.clone(), wanted.clone());
-                async move { this.file_rows(file, wanted).await }
-            })
+            .map(move |file| this.file_rows(file, wanted.as_deref()))
             .try_flatten()
             .boxed()
     }
 
-    async fn file_rows(&self, file: usize, wanted: Option<Vec<usize>>) -> Result<Rows, TrainingSetError> {
+    fn file_rows(&self, file: usize, wanted: Option<&[usize]>) -> Result<Rows, TrainingSetError> {
         let file = &self.files[file];
         let (set, path) = (self.set.clone(), file.path.to_string());
         let context = move |source| TrainingSetError::ReadObservations {
@@ -94,9 +91,7 @@ impl Observations {
             ParquetRecordBatchStreamBuilder::new_with_metadata(file.reader(&self.bucket), file.metadata.clone())
                 .with_batch_size(BATCH_ROWS);
         // The reader gives a projection in file order; `picked` puts it in the wanted one.
-        let mut present: Vec<usize> = wanted
-            .clone()
-            .unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let mut present = wanted.map_or_else(|| (0..self.schema.fields().len()).collect(), <[usize]>::to_vec);
         let order = present.clone();
         present.sort_unstable();
         present.dedup();

@@ -167,15 +167,17 @@ mod tests {
     use arrow::array::{BooleanArray, Float64Array, Int64Array, StringArray};
     use std::sync::Arc;
 
-    fn statistics(value_type: ValueType, batches: Vec<ArrayRef>) -> ColumnStatistics {
+    fn statistics(value_type: ValueType, batches: &[ArrayRef]) -> ColumnStatistics {
         let mut collected = Collected::new("c", value_type);
-        batches.iter().for_each(|batch| collected.add(batch).unwrap());
+        for batch in batches {
+            collected.add(batch).unwrap();
+        }
         collected.finish()
     }
 
     #[test]
     fn numbers_have_mean_quantiles_and_buckets_of_equal_weight() {
-        let found = statistics(ValueType::Int64, vec![Arc::new(Int64Array::from_iter_values(0..101))]);
+        let found = statistics(ValueType::Int64, &[Arc::new(Int64Array::from_iter_values(0..101))]);
         assert_eq!((found.count, found.nulls, found.mean), (101, 0, Some(50.0)));
         assert_eq!(
             found.quantiles,
@@ -194,7 +196,7 @@ mod tests {
             Some(f64::MAX),
             Some(f64::MIN),
         ];
-        let found = statistics(ValueType::Float64, vec![Arc::new(Float64Array::from(values))]);
+        let found = statistics(ValueType::Float64, &[Arc::new(Float64Array::from(values))]);
         assert_eq!((found.count, found.nulls, found.mean), (5, 1, Some(0.0)));
         assert_eq!((found.quantiles[0], found.quantiles[8]), (f64::MIN, f64::MAX));
     }
@@ -203,20 +205,17 @@ mod tests {
     fn a_rare_label_and_a_constant_have_buckets_of_their_own() {
         let mut labels = vec![false; 99];
         labels.push(true);
-        let found = statistics(ValueType::Bool, vec![Arc::new(BooleanArray::from(labels))]);
+        let found = statistics(ValueType::Bool, &[Arc::new(BooleanArray::from(labels))]);
         assert_eq!(found.edges, vec![0.0, 0.0_f64.next_up(), 1.0]);
         assert_eq!(found.histogram, vec![99, 1]);
-        let constant = statistics(ValueType::Float64, vec![Arc::new(Float64Array::from(vec![7.0; 3]))]);
+        let constant = statistics(ValueType::Float64, &[Arc::new(Float64Array::from(vec![7.0; 3]))]);
         assert_eq!(constant.edges, vec![7.0, 7.0_f64.next_up()]);
         assert_eq!(constant.histogram, vec![3]);
     }
 
     #[test]
     fn text_and_empty_columns_have_counts_only() {
-        let text = statistics(
-            ValueType::String,
-            vec![Arc::new(StringArray::from(vec![Some("a"), None]))],
-        );
+        let text = statistics(ValueType::String, &[Arc::new(StringArray::from(vec![Some("a"), None]))]);
         assert_eq!(
             (
                 text.count,
@@ -227,14 +226,14 @@ mod tests {
             ),
             (2, 1, None, 0, 0)
         );
-        let none = statistics(ValueType::Float64, vec![]);
+        let none = statistics(ValueType::Float64, &[]);
         assert_eq!((none.count, none.mean, none.histogram.len()), (0, None, 0));
     }
 
     #[test]
     fn every_finite_value_is_in_some_bucket_after_halving() {
         let values = Float64Array::from_iter_values((0..50_000).map(|i| f64::from((i * 7_919) % 50_000)));
-        let found = statistics(ValueType::Float64, vec![Arc::new(values)]);
+        let found = statistics(ValueType::Float64, &[Arc::new(values)]);
         let total: u64 = found.histogram.iter().sum();
         assert!(total.abs_diff(50_000) <= 50, "{total}");
         assert_eq!((found.quantiles[0], found.quantiles[8]), (0.0, 49_999.0));

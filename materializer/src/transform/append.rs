@@ -38,7 +38,7 @@ pub(crate) struct Appender {
 }
 
 impl Appender {
-    /// `schema` is `row_schema`; `created_us` is the plan's newest Last-Modified, the created time of retractions.
+    /// `schema` is `row_schema`; `created_us` is when the newest of the plan was learned: the created time of retractions.
     pub(crate) fn new(
         writer: TableWriter,
         schema: SchemaRef,

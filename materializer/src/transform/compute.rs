@@ -18,9 +18,9 @@ use super::judge::RowRules;
 use super::known::known_rows;
 use super::merge::{Sides, merge};
 use super::output::{Checker, checked_schema};
-use super::query::{Query, outputs, prepare, register};
-use super::ranges::Ranges;
-use super::reference::Reference;
+use super::query::{Query, is_time, outputs, prepare, register};
+use super::ranges::{Ranges, Reach, affected};
+use super::reference::{Reference, fix};
 use super::reject::RejectScope;
 use super::source::{InputObject, SourceInput, SourceTable};
 use super::step::{Attempt, Transformed};
@@ -33,30 +33,96 @@ use crate::rows::Cursor;
 /// Rows between two reports of progress.
 const REPORT_EVERY: u64 = 50_000;
 
+/// A query that may run, over the columns that are fixed for the generation.
+struct Prepared {
+    query: Query,
+    tables: Vec<Arc<SourceTable>>,
+    references: Vec<Reference>,
+}
+
 impl Attempt<'_> {
-    /// Writes what the result of the query changes in `range`.
+    /// Writes what the result of the query over sources with the columns of `references` changes in the table.
     pub(super) async fn difference(
         &self,
-        references: &[Reference],
+        references: Vec<Reference>,
         after: &Inventory,
-        range: Ranges,
         (scopes, result_scope): (&[RejectScope], RejectScope),
     ) -> Result<Transformed, TransformError> {
-        let spec = self.inputs.spec;
-        let mut tables = Vec::new();
-        for (source, reference) in spec.transform.sources.iter().zip(references) {
-            let table = register(self.engine.session(), &source.name, Arc::clone(&reference.schema));
-            tables.push(table.map_err(|e| self.engine_error(e))?);
-        }
-        let query = prepare(self.engine.session(), &spec.view, &spec.transform).await?;
+        let (spec, planned) = (self.inputs.spec, self.inputs.planned);
+        let Prepared {
+            query,
+            tables,
+            references,
+        } = self.fixed(references).await?;
+        let reach = Reach {
+            back_us: spec.transform.lookback_us,
+            ahead_us: if query.both_ways { spec.transform.lookback_us } else { 0 },
+        };
+        // Until a source's columns are fixed there are no rows: then everything is new, wherever the query puts it.
+        let from_scratch = references.iter().any(|reference| reference.run == planned.plan.run);
+        let range = if from_scratch {
+            Ranges::everything()
+        } else {
+            affected(&planned.plan, &planned.before, reach)
+        };
+        let input = range.reaching(reach);
         for (((source, reference), table), scope) in
-            spec.transform.sources.iter().zip(references).zip(&tables).zip(scopes)
+            spec.transform.sources.iter().zip(&references).zip(&tables).zip(scopes)
         {
             let needed = needed(source, reference, query.needed.get(&source.name));
-            self.provide(source, table, needed, after, &range, scope);
+            self.provide(source, table, needed, after, &input, scope);
         }
         let result = self.result(&query, &range, result_scope).await?;
         self.write(result, &range).await
+    }
+
+    /// Fixes columns that are only proposed once the query has been found valid over them: a first upload that is wrong
+    /// may still be replaced.
+    async fn fixed(&self, references: Vec<Reference>) -> Result<Prepared, TransformError> {
+        let prepared = self.prepared(references).await?;
+        let sources = &self.inputs.spec.transform.sources;
+        let (mut fixed, mut differs) = (Vec::new(), false);
+        for (source, reference) in sources.iter().zip(&prepared.references) {
+            fixed.push(if reference.is_fixed {
+                reference.clone()
+            } else {
+                let first = fix(self.inputs.bucket, &self.root, &source.name, reference).await?;
+                differs |= first.schema != reference.schema;
+                first
+            });
+        }
+        if differs {
+            return self.prepared(fixed).await;
+        }
+        Ok(Prepared {
+            references: fixed,
+            ..prepared
+        })
+    }
+
+    async fn prepared(&self, references: Vec<Reference>) -> Result<Prepared, TransformError> {
+        let (spec, session) = (self.inputs.spec, self.engine.session());
+        let mut tables = Vec::new();
+        for (source, reference) in spec.transform.sources.iter().zip(&references) {
+            let column = &source.timestamp_column;
+            if !is_time(&reference.schema, column) {
+                let found = reference.schema.field_with_name(column);
+                let found = found.map_or_else(|_| "missing".to_owned(), |field| field.data_type().to_string());
+                return Err(TransformError::SourceTime {
+                    name: source.name.clone(),
+                    column: column.clone(),
+                    found,
+                });
+            }
+            let table = register(session, &source.name, Arc::clone(&reference.schema));
+            tables.push(table.map_err(|e| self.engine_error(e))?);
+        }
+        let query = prepare(session, &spec.view, &spec.transform).await?;
+        Ok(Prepared {
+            query,
+            tables,
+            references,
+        })
     }
 
     fn provide(
@@ -65,11 +131,10 @@ impl Attempt<'_> {
         table: &SourceTable,
         needed: SchemaRef,
         after: &Inventory,
-        range: &Ranges,
+        input: &Ranges,
         scope: &RejectScope,
     ) {
         let (spec, plan) = (self.inputs.spec, &self.inputs.planned.plan);
-        let reach = range.reaching_back(spec.transform.lookback_us);
         let arrived: BTreeSet<&str> = plan
             .arrived
             .iter()
@@ -84,7 +149,7 @@ impl Attempt<'_> {
                 let overlaps = o
                     .min_us
                     .zip(o.max_us)
-                    .is_some_and(|(min, max)| reach.overlaps(min, max));
+                    .is_some_and(|(min, max)| input.overlaps(min, max));
                 let unreadable = o.unreadable.as_ref().or_else(|| self.broken.get(&o.path)).cloned();
                 (arrived || overlaps).then(|| InputObject {
                     path: o.path.clone(),
@@ -93,10 +158,10 @@ impl Attempt<'_> {
                 })
             })
             .collect();
-        let plain = spec.transform.query.is_none();
+        let as_is = spec.transform.query.is_none();
         let index = |name: &str| needed.index_of(name).ok();
-        let rows = index(&spec.transform.timestamp_column)
-            .filter(|_| plain)
+        let rules = index(&spec.transform.timestamp_column)
+            .filter(|_| as_is)
             .map(|event_time| RowRules {
                 keys: spec.view.keys.iter().filter_map(|key| index(&key.name)).collect(),
                 event_time,
@@ -105,11 +170,11 @@ impl Attempt<'_> {
         table.provide(SourceInput {
             bucket: Arc::clone(self.inputs.bucket),
             objects,
-            ranges: reach,
+            ranges: input.clone(),
             timestamp_column: source.timestamp_column.clone(),
             needed,
-            rule: if plain { Rule::Declared } else { Rule::Source },
-            rows,
+            rule: if as_is { Rule::Declared } else { Rule::Source },
+            rows: rules,
             scope: scope.clone(),
             findings: self.findings.clone(),
             batch_rows: self.engine.batch_rows(),
@@ -176,7 +241,7 @@ impl Attempt<'_> {
             let writer = TableWriter::new(
                 Arc::clone(self.inputs.bucket),
                 self.root.clone(),
-                self.stem(),
+                self.stem()?,
                 row_schema(view),
             );
             let run = self.inputs.planned.plan.run;
@@ -189,35 +254,39 @@ impl Attempt<'_> {
                 engine.batch_rows(),
             );
             let name = view.full_name();
-            let seen = |rows: u64| {
+            let count = |rows: u64| {
                 if rows.is_multiple_of(REPORT_EVERY) {
                     self.inputs.progress.report(&name, &Step::Transformed { rows });
                 }
             };
-            let rows = merge(&Sides::new(view)?, &mut result, &mut known, &mut appender, seen).await?;
+            let rows = merge(&Sides::new(view)?, &mut result, &mut known, &mut appender, count).await?;
             self.inputs.progress.report(&name, &Step::Transformed { rows });
-            let (writer, appended) = appender.finish().await?;
+            let (writer, rows) = appender.finish().await?;
             let files = writer
                 .finish()
                 .await
                 .map_err(|e| DataFusionError::External(Box::new(e)))?;
-            Ok(Transformed { files, appended })
+            Ok(Transformed { files, appended: rows })
         };
         work.await
             .map_err(|e| TransformError::engine(&view.full_name(), spec.memory_limit_bytes, e))
     }
 
-    /// Everything the rows are made from, as a name: the run, the content of the inputs, the table, the build.
-    fn stem(&self) -> String {
+    /// Everything the rows are made from, as a name: the run, the definition, the content of the inputs, the table, the
+    /// build.
+    fn stem(&self) -> Result<String, DataFusionError> {
+        let spec = self.inputs.spec;
+        let definition = serde_json::to_vec(&(&spec.view, &spec.transform));
         let mut hash = Sha256::new();
         hash.update(env!("CARGO_PKG_VERSION"));
+        hash.update(definition.map_err(|e| DataFusionError::External(Box::new(e)))?);
         hash.update(self.inputs.table.version().to_le_bytes());
         for line in self.findings.contents() {
             hash.update(line.as_bytes());
             hash.update(b"\n");
         }
         let digest = hex::encode(&hash.finalize()[..8]);
-        format!("run-{:010}-{digest}", self.inputs.planned.plan.run)
+        Ok(format!("run-{:010}-{digest}", self.inputs.planned.plan.run))
     }
 }
 

@@ -7,6 +7,8 @@ pub(crate) mod reject;
 mod append;
 mod checks;
 mod compute;
+mod event_time;
+mod forward;
 mod judge;
 mod known;
 mod merge;

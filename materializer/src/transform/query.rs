@@ -14,12 +14,14 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use snafu::Snafu;
 use triplane_contract::run::Transform;
+use triplane_contract::view::is_reserved;
 use triplane_contract::{ValueType, View};
 
-use super::checks::{Objection, objection};
+use super::checks::{Objection, looks_both_ways, objection};
 use super::conform::{Rule, may_conform};
+use super::event_time::is_source_time;
 use super::source::SourceTable;
-use crate::offline::{CREATED_TIME, EVENT_TIME, RESERVED, arrow_type};
+use crate::offline::{CREATED_TIME, EVENT_TIME, arrow_type};
 
 /// Why a query is refused before it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Snafu)]
@@ -33,9 +35,9 @@ pub enum QueryError {
         /// The engine's message, with the position where it gives one.
         message: String,
     },
-    /// The query looks at other rows but does not say how far back.
+    /// The query looks at other rows but does not say how far.
     #[snafu(display(
-        "LookbackRequired: spec.query of {view} has {construct}: set spec.lookback to how far back of its own time a row looks"
+        "LookbackRequired: spec.query of {view} has {construct}: set spec.lookback to how far from its own time the rows are that a row is made of"
     ))]
     LookbackRequired {
         /// `namespace/name`
@@ -96,44 +98,96 @@ pub(crate) struct Query {
     pub(crate) plan: LogicalPlan,
     /// Columns each source has to give.
     pub(crate) needed: BTreeMap<String, BTreeSet<String>>,
+    /// A row may be made of rows up to `lookback` after it, too.
+    pub(crate) both_ways: bool,
 }
 
 /// Parses, checks and shapes the query over sources that are registered by name.
 pub(crate) async fn prepare(session: &SessionContext, view: &View, transform: &Transform) -> Result<Query, QueryError> {
-    let name = view.full_name();
-    let invalid = |error: DataFusionError| QueryError::QueryInvalid {
-        view: name.clone(),
-        message: message(&error),
-    };
+    let invalid = |error: DataFusionError| invalid(view, message(&error));
+    plain_time(view, transform)?;
+    let plan = parse(session, view, transform).await?;
+    refuse(&plan, view, transform)?;
+    let both_ways = looks_both_ways(&plan).map_err(invalid)?;
+    let shaped = shape(plan, view, transform)?;
+    let event_time = view.keys.len() + view.features.len();
+    let moved = !is_source_time(&shaped, event_time, &transform.sources);
+    if moved && transform.lookback_us == 0 {
+        return Err(QueryError::LookbackRequired {
+            view: view.full_name(),
+            construct: "an event time that is not a source's timestampColumn as it is",
+        });
+    }
+    let plan = session.state().optimize(&shaped).map_err(invalid)?;
+    let needed = needed_columns(&plan).map_err(invalid)?;
+    Ok(Query {
+        plan,
+        needed,
+        both_ways: both_ways || moved,
+    })
+}
+
+fn invalid(view: &View, message: impl Into<String>) -> QueryError {
+    QueryError::QueryInvalid {
+        view: view.full_name(),
+        message: message.into(),
+    }
+}
+
+/// Rows of a view without a query are placed in time by the column that is their event time.
+fn plain_time(view: &View, transform: &Transform) -> Result<(), QueryError> {
+    let own = transform.timestamp_column.as_str();
+    let mut sources = transform.sources.iter();
+    match sources.find(|source| source.timestamp_column != own) {
+        Some(source) if transform.query.is_none() => Err(invalid(
+            view,
+            format!(
+                "there is none, so timestampColumn \"{}\" of source {} has to be the view's, \"{own}\": remove it, or write a query",
+                source.timestamp_column, source.name
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+async fn parse(session: &SessionContext, view: &View, transform: &Transform) -> Result<LogicalPlan, QueryError> {
+    let failed = |error: DataFusionError| invalid(view, message(&error));
     let sql = transform.query.clone().unwrap_or_else(|| plain_sql(view, transform));
     let state = session.state();
     let statement = state
         .sql_to_statement(&sql, &state.config_options().sql_parser.dialect)
-        .map_err(invalid)?;
+        .map_err(failed)?;
     let is_query = matches!(&statement, Statement::Statement(inner) if matches!(**inner, SqlStatement::Query(_)));
     if !is_query {
-        let message = "it has to be one SELECT (DDL, DML, COPY, SET and EXPLAIN are not accepted)".to_owned();
-        return Err(QueryError::QueryInvalid { view: name, message });
+        let message = "it has to be one SELECT (DDL, DML, COPY, SET and EXPLAIN are not accepted)";
+        return Err(invalid(view, message));
     }
-    let plan = state.statement_to_plan(statement).await.map_err(invalid)?;
+    let plan = state.statement_to_plan(statement).await.map_err(failed)?;
     let read_only = SQLOptions::new()
         .with_allow_ddl(false)
         .with_allow_dml(false)
         .with_allow_statements(false);
-    read_only.verify_plan(&plan).map_err(invalid)?;
-    match objection(&plan, transform.lookback_us > 0).map_err(invalid)? {
-        Some(Objection::Lookback(construct)) => return Err(QueryError::LookbackRequired { view: name, construct }),
-        Some(Objection::Volatile(function)) => return Err(QueryError::VolatileFunction { view: name, function }),
-        Some(Objection::Limit) => {
-            let message = "LIMIT makes a row depend on all others: rank rows in a window instead".to_owned();
-            return Err(QueryError::QueryInvalid { view: name, message });
-        }
-        None => {}
-    }
-    let shaped = shape(plan, view, transform)?;
-    let plan = state.optimize(&shaped).map_err(invalid)?;
-    let needed = needed_columns(&plan).map_err(invalid)?;
-    Ok(Query { plan, needed })
+    read_only.verify_plan(&plan).map_err(failed)?;
+    Ok(plan)
+}
+
+fn refuse(plan: &LogicalPlan, view: &View, transform: &Transform) -> Result<(), QueryError> {
+    let sources = transform.sources.iter().map(|source| source.timestamp_column.as_str());
+    let times: Vec<&str> = sources.chain([transform.timestamp_column.as_str()]).collect();
+    let found = objection(plan, transform.lookback_us > 0, &times).map_err(|e| invalid(view, message(&e)))?;
+    let Some(found) = found else {
+        return Ok(());
+    };
+    let name = view.full_name();
+    Err(match found {
+        Objection::Lookback(construct) => QueryError::LookbackRequired { view: name, construct },
+        Objection::Volatile(function) => QueryError::VolatileFunction { view: name, function },
+        Objection::Forward(why) => invalid(view, format!("it looks forward: {why}")),
+        Objection::Limit => invalid(
+            view,
+            "LIMIT makes a row depend on all others: rank rows in a window instead",
+        ),
+    })
 }
 
 /// The message a user can act on: DataFusion's own, without the names of its layers.
@@ -201,7 +255,7 @@ fn shape(plan: LogicalPlan, view: &View, transform: &Transform) -> Result<Logica
         .iter()
         .map(|k| &k.name)
         .chain(view.features.iter().map(|f| &f.name))
-        .find(|name| RESERVED.contains(&name.as_str()))
+        .find(|name| is_reserved(name))
     {
         return Err(QueryError::ReservedColumn {
             view: name,
@@ -279,13 +333,14 @@ pub(crate) fn plain_schema(view: &View, transform: &Transform) -> SchemaRef {
     Arc::new(datafusion::arrow::datatypes::Schema::new(fields))
 }
 
-/// Registers a source under its name.
+/// Registers a source under its name, in place of one that was registered before.
 pub(crate) fn register(
     session: &SessionContext,
     name: &str,
     schema: SchemaRef,
 ) -> Result<Arc<SourceTable>, DataFusionError> {
     let table = Arc::new(SourceTable::new(schema));
+    session.deregister_table(TableReference::bare(name))?;
     session.register_table(TableReference::bare(name), Arc::clone(&table) as _)?;
     Ok(table)
 }

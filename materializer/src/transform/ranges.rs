@@ -6,11 +6,11 @@ use crate::plan::Inventory;
 
 /// Sorted, disjoint, inclusive ranges of microseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ranges(Vec<(i64, i64)>);
+pub(crate) struct Ranges(Vec<(i64, i64)>);
 
 impl Ranges {
     /// Ranges in any order, overlapping or not.
-    pub fn new(mut ranges: Vec<(i64, i64)>) -> Self {
+    pub(crate) fn new(mut ranges: Vec<(i64, i64)>) -> Self {
         ranges.sort_unstable();
         let mut merged: Vec<(i64, i64)> = Vec::with_capacity(ranges.len());
         for (from, to) in ranges {
@@ -23,44 +23,59 @@ impl Ranges {
     }
 
     /// Whether `t` is in one of them.
-    pub fn contains(&self, t: i64) -> bool {
+    pub(crate) fn contains(&self, t: i64) -> bool {
         let after = self.0.partition_point(|&(from, _)| from <= t);
         after > 0 && self.0[after - 1].1 >= t
     }
 
     /// Whether one of them shares a moment with `[from, to]`.
-    pub fn overlaps(&self, from: i64, to: i64) -> bool {
+    pub(crate) fn overlaps(&self, from: i64, to: i64) -> bool {
         let after = self.0.partition_point(|&(start, _)| start <= to);
         after > 0 && self.0[after - 1].1 >= from
     }
 
-    /// The same, each reaching `lookback_us` further back.
-    pub fn reaching_back(&self, lookback_us: i64) -> Self {
+    /// Every moment there is.
+    pub(crate) fn everything() -> Self {
+        Self(vec![(i64::MIN, i64::MAX)])
+    }
+
+    /// The same, each as much longer at both ends as the rows in it may look.
+    pub(crate) fn reaching(&self, reach: Reach) -> Self {
         Self::new(
             self.0
                 .iter()
-                .map(|&(from, to)| (from.saturating_sub(lookback_us), to))
+                .map(|&(from, to)| (from.saturating_sub(reach.back_us), to.saturating_add(reach.ahead_us)))
                 .collect(),
         )
     }
 
     /// First and last moment.
-    pub fn bounds(&self) -> Option<(i64, i64)> {
+    pub(crate) fn bounds(&self) -> Option<(i64, i64)> {
         Some((self.0.first()?.0, self.0.last()?.1))
     }
+}
 
+/// How far from its own time the source rows are that a row of the result is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reach {
+    pub(crate) back_us: i64,
+    pub(crate) ahead_us: i64,
 }
 
 /// Output rows that `plan` may change: for each object that arrived, the union of its old and new
-/// `[min t, max t + lookback]`. `from_scratch` takes every object there is, too.
-pub fn affected(plan: &RunPlan, before: &Inventory, lookback_us: i64, from_scratch: bool) -> Ranges {
+/// `[min t - ahead, max t + back]`.
+pub(crate) fn affected(plan: &RunPlan, before: &Inventory, reach: Reach) -> Ranges {
     let arrived = plan
         .arrived
         .iter()
         .chain(plan.arrived.iter().filter_map(|o| before.get(&o.source, &o.path)));
-    let known = before.objects().filter(|_| from_scratch);
-    let span = |object: &PlannedObject| Some((object.min_us?, object.max_us?.saturating_add(lookback_us)));
-    Ranges::new(arrived.chain(known).filter_map(span).collect())
+    let span = |object: &PlannedObject| {
+        Some((
+            object.min_us?.saturating_sub(reach.ahead_us),
+            object.max_us?.saturating_add(reach.back_us),
+        ))
+    };
+    Ranges::new(arrived.filter_map(span).collect())
 }
 
 #[cfg(test)]
@@ -96,7 +111,10 @@ mod tests {
         assert_eq!(ranges, Ranges(vec![(0, 5), (10, 30)]));
         assert!(ranges.contains(0) && ranges.contains(5) && !ranges.contains(6) && ranges.contains(30));
         assert!(ranges.overlaps(6, 10) && !ranges.overlaps(6, 9) && ranges.overlaps(-5, 100));
-        assert_eq!(ranges.reaching_back(5), Ranges(vec![(-5, 30)]));
+        let reach = |back_us, ahead_us| Reach { back_us, ahead_us };
+        assert_eq!(ranges.reaching(reach(5, 0)), Ranges(vec![(-5, 30)]));
+        assert_eq!(ranges.reaching(reach(0, 3)), Ranges(vec![(0, 8), (10, 33)]));
+        assert_eq!(Ranges::everything().reaching(reach(5, 3)), Ranges::everything());
     }
 
     #[test]
@@ -107,10 +125,8 @@ mod tests {
             vec![object("a", Some((0, 10))), object("b", Some((500, 600)))],
         ));
         let next = plan(2, vec![object("a", Some((100, 110))), object("c", None)]);
-        assert_eq!(affected(&next, &before, 7, false), Ranges(vec![(0, 17), (100, 117)]));
-        assert_eq!(
-            affected(&next, &before, 7, true),
-            Ranges(vec![(0, 17), (100, 117), (500, 607)])
-        );
+        let reach = |back_us, ahead_us| Reach { back_us, ahead_us };
+        assert_eq!(affected(&next, &before, reach(7, 0)), Ranges(vec![(0, 17), (100, 117)]));
+        assert_eq!(affected(&next, &before, reach(7, 7)), Ranges(vec![(-7, 17), (93, 117)]));
     }
 }

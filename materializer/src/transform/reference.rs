@@ -42,9 +42,11 @@ pub(crate) struct Reference {
     pub(crate) schema: SchemaRef,
     /// The run that fixed it: what other sources brought before could not be used.
     pub(crate) run: u64,
+    /// It cannot change any more in this generation.
+    pub(crate) is_fixed: bool,
 }
 
-/// The reference of source `name`, fixed now from `objects` if there is none; `None` while no object is readable.
+/// The fixed reference of source `name`, else what `objects` propose; `None` while no object is readable.
 pub(crate) async fn reference(
     bucket: &Arc<dyn ObjectStore>,
     root: &str,
@@ -52,9 +54,8 @@ pub(crate) async fn reference(
     run: u64,
     objects: &[PlannedObject],
 ) -> Result<Option<Reference>, TransformError> {
-    let path = format!("{root}/_triplane/sources/{name}.json");
-    if let Some(file) = get_json::<File>(bucket, &path).await? {
-        return Ok(Some(parse(&file)));
+    if let Some(file) = get_json::<File>(bucket, &path_of(root, name)).await? {
+        return Ok(Some(parse(&file, true)));
     }
     let readable: Vec<Path> = objects
         .iter()
@@ -76,18 +77,36 @@ pub(crate) async fn reference(
     if schemas.is_empty() {
         return Ok(None);
     }
-    let columns = most_common(&schemas);
-    let file = put_if_absent(
-        bucket,
-        &path,
-        File {
-            version: version::CURRENT,
-            run,
-            columns,
-        },
-    )
-    .await?;
-    Ok(Some(parse(&file)))
+    let file = File {
+        version: version::CURRENT,
+        run,
+        columns: most_common(&schemas),
+    };
+    Ok(Some(parse(&file, false)))
+}
+
+/// Fixes a proposal, or gives what another attempt has fixed.
+pub(crate) async fn fix(
+    bucket: &Arc<dyn ObjectStore>,
+    root: &str,
+    name: &str,
+    proposed: &Reference,
+) -> Result<Reference, TransformError> {
+    let columns = proposed.schema.fields().iter().map(|field| ColumnType {
+        name: field.name().clone(),
+        data_type: field.data_type().to_string(),
+    });
+    let file = File {
+        version: version::CURRENT,
+        run: proposed.run,
+        columns: columns.collect(),
+    };
+    let file = put_if_absent(bucket, &path_of(root, name), file).await?;
+    Ok(parse(&file, true))
+}
+
+fn path_of(root: &str, name: &str) -> String {
+    format!("{root}/_triplane/sources/{name}.json")
 }
 
 fn most_common(schemas: &[SchemaRef]) -> Vec<ColumnType> {
@@ -128,7 +147,7 @@ fn most_common(schemas: &[SchemaRef]) -> Vec<ColumnType> {
         .collect()
 }
 
-fn parse(file: &File) -> Reference {
+fn parse(file: &File, is_fixed: bool) -> Reference {
     let fields = file
         .columns
         .iter()
@@ -136,6 +155,7 @@ fn parse(file: &File) -> Reference {
     Reference {
         schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
         run: file.run,
+        is_fixed,
     }
 }
 
@@ -148,26 +168,36 @@ mod tests {
         let schema = |data_type| Arc::new(Schema::new(vec![Field::new("a", data_type, true)]));
         let columns = most_common(&[schema(DataType::Utf8), schema(DataType::Int16), schema(DataType::Int32)]);
         assert_eq!(columns[0].data_type, "Int32");
-        let reference = parse(&File {
+        let file = |columns| File {
             version: 1,
             run: 1,
             columns,
-        });
+        };
+        let reference = parse(&file(columns), true);
         assert_eq!(reference.schema.field(0).data_type(), &DataType::Int32);
         let times = most_common(&[schema(DataType::Timestamp(
             arrow::datatypes::TimeUnit::Nanosecond,
             None,
         ))]);
         assert_eq!(
-            parse(&File {
-                version: 1,
-                run: 1,
-                columns: times
-            })
-            .schema
-            .field(0)
-            .data_type(),
+            parse(&file(times), true).schema.field(0).data_type(),
             &crate::offline::timestamp()
         );
+    }
+
+    #[tokio::test]
+    async fn a_proposal_is_fixed_once_and_the_first_one_counts() {
+        let bucket: Arc<dyn ObjectStore> = Arc::new(object_store::memory::InMemory::new());
+        let proposed = |data_type, run| Reference {
+            schema: Arc::new(Schema::new(vec![Field::new("a", data_type, true)])),
+            run,
+            is_fixed: false,
+        };
+        let first = fix(&bucket, "v", "s", &proposed(DataType::Int64, 1)).await.unwrap();
+        let second = fix(&bucket, "v", "s", &proposed(DataType::Utf8, 2)).await.unwrap();
+        assert_eq!((first.run, second.run), (1, 1));
+        assert_eq!(second.schema.field(0).data_type(), &DataType::Int64);
+        let known = reference(&bucket, "v", "s", 3, &[]).await.unwrap().unwrap();
+        assert!(known.is_fixed && known.run == 1);
     }
 }

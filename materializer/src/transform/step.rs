@@ -11,8 +11,7 @@ use triplane_contract::layout;
 use triplane_contract::run::{PlannedObject, RejectCause, RunSpec};
 
 use super::TransformError;
-use super::query::{is_time, plain_schema};
-use super::ranges::affected;
+use super::query::plain_schema;
 use super::reference::{Reference, reference};
 use super::reject::{RejectScope, Rejected, Rejects};
 use super::source::{Fault, Findings};
@@ -87,14 +86,16 @@ impl<'a> Attempt<'a> {
         let engine = Engine::new(spec.memory_limit_bytes, inputs.scratch, columns)
             .map_err(|e| TransformError::engine(&spec.view.full_name(), spec.memory_limit_bytes, e))?;
         let root = layout::view_root(&spec.store.root, &spec.view);
-        let created_us = inputs
-            .planned
-            .plan
-            .arrived
-            .iter()
-            .map(|o| o.last_modified_us)
-            .max()
-            .unwrap_or(0);
+        let plan = &inputs.planned.plan;
+        // When an object went away is not known; that it did was learned when the run was planned.
+        let learned = |o: &PlannedObject| {
+            if o.removed {
+                plan.planned_at_us
+            } else {
+                o.last_modified_us
+            }
+        };
+        let created_us = plan.arrived.iter().map(learned).max().unwrap_or(0);
         Ok(Self {
             inputs,
             broken,
@@ -125,16 +126,8 @@ impl<'a> Attempt<'a> {
                 Transformed::default()
             }
             Some(references) => {
-                let from_scratch = references.iter().any(|reference| reference.run == plan.run);
-                let range = affected(
-                    plan,
-                    &self.inputs.planned.before,
-                    spec.transform.lookback_us,
-                    from_scratch,
-                );
                 let result_scope = rejects.scope();
-                self.difference(&references, &after, range, (&scopes, result_scope))
-                    .await?
+                self.difference(references, &after, (&scopes, result_scope)).await?
             }
         };
         rejects.save(self.inputs.bucket, &self.root, plan.run).await?;
@@ -150,6 +143,7 @@ impl<'a> Attempt<'a> {
                 found.push(Reference {
                     schema: plain_schema(&spec.view, &spec.transform),
                     run: 0,
+                    is_fixed: true,
                 });
                 continue;
             }
@@ -158,16 +152,6 @@ impl<'a> Attempt<'a> {
             else {
                 return Ok(None);
             };
-            let column = &source.timestamp_column;
-            if !is_time(&reference.schema, column) {
-                let found = reference.schema.field_with_name(column);
-                let found = found.map_or_else(|_| "missing".to_owned(), |field| field.data_type().to_string());
-                return Err(TransformError::SourceTime {
-                    name: source.name.clone(),
-                    column: column.clone(),
-                    found,
-                });
-            }
             found.push(reference);
         }
         Ok(Some(found))

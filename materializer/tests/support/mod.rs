@@ -1,5 +1,7 @@
 //! A bucket in a temporary folder, a memory store, and the same question asked of table, store and a build from scratch.
 
+pub mod wiped;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +10,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt;
 use parquet::arrow::ArrowWriter;
 use tempfile::TempDir;
@@ -16,7 +18,6 @@ use triplane_contract::run::{RunReport, RunSpec, Source, Transform};
 use triplane_contract::store::{OfflineAccess, OnlineAccess, StoreAccess};
 use triplane_contract::{Column, FeatureColumn, OnMissing, Schema, ValueType, View, layout};
 use triplane_feature_store::key::KeyEncoder;
-use triplane_feature_store::online::OnlineStore;
 use triplane_feature_store::online::memory::MemoryStore;
 use triplane_feature_store::order::{Content, Fact, Order, key_state};
 use triplane_feature_store::row::RowEncoder;
@@ -161,6 +162,20 @@ impl Lab {
         self.environment.online = Arc::new(MemoryStore::new(self.clock.clone()));
     }
 
+    /// Takes the table away, with all that lies beside it.
+    pub fn remove_table(&self) {
+        let root = layout::view_root(&self.spec.store.root, &self.spec.view);
+        std::fs::remove_dir_all(self.path(&root)).unwrap();
+    }
+
+    /// What the store holds for `key`.
+    pub async fn stored(&self, key: &str) -> Option<Bytes> {
+        let online = &self.environment.online;
+        let keys = KeyEncoder::new(online.prefix(), &self.spec.view).unwrap();
+        let key = keys.key(&[Value::String(key.to_owned())]).unwrap();
+        online.read(&[key]).await.unwrap().remove(0)
+    }
+
     pub async fn table(&self) -> Table {
         let root = layout::view_root(&self.spec.store.root, &self.spec.view);
         Table::open(&self.environment.bucket, &root, None)
@@ -215,7 +230,6 @@ impl Lab {
                 row: index,
             });
         }
-        let keys = KeyEncoder::new(self.environment.online.prefix(), &self.spec.view).unwrap();
         let encoder = RowEncoder::new(&self.spec.view).unwrap();
         for (key, facts) in &mut facts {
             let (rank, content) = key_state(facts).unwrap();
@@ -230,13 +244,7 @@ impl Lab {
                 }
                 Content::Tombstone => encoder.tombstone(rank, &mut expected),
             }
-            let stored = self
-                .environment
-                .online
-                .read(&[keys.key(&[Value::String(key.clone())]).unwrap()])
-                .await
-                .unwrap();
-            assert_eq!(stored[0].as_deref(), Some(&expected[..]), "key {key}");
+            assert_eq!(self.stored(key).await.as_deref(), Some(&expected[..]), "key {key}");
         }
         facts.len()
     }

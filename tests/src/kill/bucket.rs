@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::{self, BoxStream, Stream, StreamExt};
+use futures::stream::{BoxStream, Stream, StreamExt};
 use object_store::path::Path;
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
@@ -27,18 +27,34 @@ impl KillableBucket {
         Self { inner, gate }
     }
 
-    /// A stream whose call is over when its last item is out.
+    /// A stream whose call is over when nobody reads it any more.
     fn gated<T: Send + 'static>(
         &self,
         call: usize,
         items: impl Stream<Item = T> + Send + 'static,
     ) -> BoxStream<'static, T> {
-        let gate = self.gate.clone();
-        let end = stream::poll_fn(move |_| {
-            gate.leave(call);
-            std::task::Poll::Ready(None)
-        });
-        items.chain(end).boxed()
+        let over = Leave {
+            gate: self.gate.clone(),
+            call,
+        };
+        items
+            .map(move |item| {
+                let _held = &over;
+                item
+            })
+            .boxed()
+    }
+}
+
+/// Leaves a call when dropped.
+struct Leave {
+    gate: Arc<Gate>,
+    call: usize,
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        self.gate.leave(self.call);
     }
 }
 

@@ -22,23 +22,45 @@ pub enum Phase {
     Report,
 }
 
-/// When, relative to call `n` (from 1), the process dies.
+/// When, relative to a call, the process dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cut {
+pub enum When {
     /// Nothing of the call has happened.
-    Before(usize),
-    /// Of a write of several rows the first half has happened; as `Before` for other calls.
-    Halfway(usize),
+    Before,
+    /// Of a write of several rows the first half has happened; as `After` for other calls.
+    Halfway,
     /// The call has happened and nobody has seen its answer.
-    After(usize),
+    After,
+}
+
+/// A call of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Point {
+    /// By its number, from 1.
+    Call(usize),
+    /// The report, whatever its number: some calls before it are made at the same time and not always all of them.
+    Report,
+}
+
+/// A place where a run dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// When.
+    pub when: When,
+    /// Of which call.
+    pub at: Point,
 }
 
 impl fmt::Display for Cut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Before(call) => write!(f, "before:{call}"),
-            Self::Halfway(call) => write!(f, "halfway:{call}"),
-            Self::After(call) => write!(f, "after:{call}"),
+        let when = match self.when {
+            When::Before => "before",
+            When::Halfway => "halfway",
+            When::After => "after",
+        };
+        match self.at {
+            Point::Call(call) => write!(f, "{when}:{call}"),
+            Point::Report => write!(f, "{when}:report"),
         }
     }
 }
@@ -47,16 +69,20 @@ impl FromStr for Cut {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (when, call) = text
+        let (when, at) = text
             .split_once(':')
             .ok_or_else(|| format!("kill point {text} is not WHEN:CALL"))?;
-        let call = call.parse().map_err(|error| format!("kill point {text}: {error}"))?;
-        match when {
-            "before" => Ok(Self::Before(call)),
-            "halfway" => Ok(Self::Halfway(call)),
-            "after" => Ok(Self::After(call)),
-            _ => Err(format!("kill point {text}: {when} is not before, halfway or after")),
-        }
+        let when = match when {
+            "before" => When::Before,
+            "halfway" => When::Halfway,
+            "after" => When::After,
+            _ => return Err(format!("kill point {text}: {when} is not before, halfway or after")),
+        };
+        let at = match at {
+            "report" => Point::Report,
+            call => Point::Call(call.parse().map_err(|error| format!("kill point {text}: {error}"))?),
+        };
+        Ok(Self { when, at })
     }
 }
 
@@ -91,7 +117,7 @@ impl Gate {
             seen.calls.push((phase, format!("{operation} {path}")));
             seen.calls.len()
         };
-        if self.cut == Some(Cut::Before(call)) {
+        if self.is_cut(call, &[When::Before]) {
             die();
         }
         call
@@ -99,13 +125,23 @@ impl Gate {
 
     /// Whether half of call `call` has to happen before the process dies.
     pub fn is_halfway(&self, call: usize) -> bool {
-        self.cut == Some(Cut::Halfway(call))
+        self.is_cut(call, &[When::Halfway])
     }
 
     /// Call `call` has happened.
     pub fn leave(&self, call: usize) {
-        if matches!(self.cut, Some(Cut::After(at) | Cut::Halfway(at)) if at == call) {
+        if self.is_cut(call, &[When::Halfway, When::After]) {
             die();
+        }
+    }
+
+    fn is_cut(&self, call: usize, when: &[When]) -> bool {
+        let Some(cut) = self.cut.filter(|cut| when.contains(&cut.when)) else {
+            return false;
+        };
+        match cut.at {
+            Point::Call(at) => at == call,
+            Point::Report => self.seen.lock().expect("gate").calls[call - 1].1.starts_with("report"),
         }
     }
 
@@ -159,6 +195,7 @@ mod tests {
 
     #[test]
     fn calls_are_sorted_into_the_steps_of_the_protocol() {
+        use Phase::{Commit, Plan, Publish, Report, Transform};
         let gate = Gate::new(None);
         for (operation, path) in [
             ("list", "raw/events"),
@@ -176,7 +213,6 @@ mod tests {
             gate.leave(call);
         }
         let phases: Vec<Phase> = gate.calls().into_iter().map(|(phase, _)| phase).collect();
-        use Phase::{Commit, Plan, Publish, Report, Transform};
         assert_eq!(
             phases,
             [
@@ -187,8 +223,11 @@ mod tests {
 
     #[test]
     fn kill_points_are_read_as_they_are_written() {
-        for cut in [Cut::Before(1), Cut::Halfway(20), Cut::After(333)] {
-            assert_eq!(cut.to_string().parse(), Ok(cut));
+        for when in [When::Before, When::Halfway, When::After] {
+            for at in [Point::Call(1), Point::Call(333), Point::Report] {
+                let cut = Cut { when, at };
+                assert_eq!(cut.to_string().parse(), Ok(cut));
+            }
         }
         assert!("sometime:1".parse::<Cut>().is_err());
     }

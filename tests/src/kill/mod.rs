@@ -5,5 +5,5 @@ mod gate;
 mod online;
 
 pub use bucket::KillableBucket;
-pub use gate::{Cut, Gate, Phase};
+pub use gate::{Cut, Gate, Phase, Point, When};
 pub use online::KillableOnline;

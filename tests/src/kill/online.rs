@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use triplane_feature_store::key::RowKey;
-use triplane_feature_store::online::{OnlineError, OnlineStore, Piece, WriteMode, Written};
+use triplane_feature_store::online::{Mark, MarkToken, OnlineError, OnlineStore, Piece, TableId, WriteMode, Written};
 use triplane_feature_store::row::OnlineRow;
 
 use super::Gate;
@@ -44,16 +44,22 @@ impl OnlineStore for KillableOnline {
         result
     }
 
-    async fn marks(&self, view_id: &str) -> Result<Vec<(Piece, Option<i64>)>, OnlineError> {
+    async fn marks(&self, view_id: &str, table: TableId) -> Result<Vec<Mark>, OnlineError> {
         let call = self.gate.enter("online.marks", view_id);
-        let result = self.inner.marks(view_id).await;
+        let result = self.inner.marks(view_id, table).await;
         self.gate.leave(call);
         result
     }
 
-    async fn advance_mark(&self, view_id: &str, piece: Piece, table_version: i64) -> Result<(), OnlineError> {
+    async fn advance_mark(
+        &self,
+        view_id: &str,
+        piece: Piece,
+        token: &MarkToken,
+        table_version: i64,
+    ) -> Result<bool, OnlineError> {
         let call = self.gate.enter("online.advance_mark", view_id);
-        let result = self.inner.advance_mark(view_id, piece, table_version).await;
+        let result = self.inner.advance_mark(view_id, piece, token, table_version).await;
         self.gate.leave(call);
         result
     }

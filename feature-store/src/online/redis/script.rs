@@ -1,9 +1,10 @@
-//! The steps that have to be atomic, as scripts of the server.
+//! The write rule as a script of the server.
 
 use std::sync::LazyLock;
 
 use redis::{Cmd, Script};
 
+use super::mark;
 use crate::key::RowKey;
 use crate::online::Written;
 
@@ -51,28 +52,6 @@ return out
     )
 });
 
-/// Raises a mark: the larger of two decimal numbers without leading zeros is the longer one, else the first larger digit's.
-static ADVANCE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        r"
-local old, new = redis.call('GET', KEYS[1]), ARGV[1]
-if old then
-  if #old > #new then return 0 end
-  if #old == #new then
-    for i = 1, #new do
-      local o, n = string.byte(old, i), string.byte(new, i)
-      if o > n then return 0 end
-      if o < n then break end
-      if i == #new then return 0 end
-    end
-  end
-end
-redis.call('SET', KEYS[1], new)
-return 1
-",
-    )
-});
-
 /// One row for the write rule.
 pub(super) struct RowWrite<'a> {
     pub(super) key: &'a RowKey,
@@ -93,16 +72,6 @@ pub(super) fn write_call<'a>(rows: impl ExactSizeIterator<Item = RowWrite<'a>> +
     call
 }
 
-/// A call that raises the mark at `key`.
-pub(super) fn advance_call(key: &RowKey, table_version: i64) -> Cmd {
-    let mut call = redis::cmd("EVALSHA");
-    call.arg(ADVANCE.get_hash())
-        .arg(1)
-        .arg(key.as_bytes())
-        .arg(table_version.max(0));
-    call
-}
-
 /// What a code of the write rule means.
 pub(super) fn outcome(code: i64) -> Option<Written> {
     match code {
@@ -113,9 +82,9 @@ pub(super) fn outcome(code: i64) -> Option<Written> {
     }
 }
 
-/// Loads both scripts, after a server said that it does not know them.
+/// Loads every script, after a server said that it does not know them.
 pub(super) async fn load(mut connection: redis::aio::MultiplexedConnection) -> redis::RedisResult<()> {
     WRITE.load_async(&mut connection).await?;
-    ADVANCE.load_async(&mut connection).await?;
+    mark::SCRIPT.load_async(&mut connection).await?;
     Ok(())
 }

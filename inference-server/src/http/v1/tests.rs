@@ -5,16 +5,24 @@ use triplane_contract::model::{Input, ModelFormat, ServedModel};
 use super::decode;
 use crate::gather::GatherPlan;
 
-const BODY: &str = r#"{"instances":[{"a":1.5,"b":true,"c":-3},{"c":9007199254740993,"a":null,"b":null}],"explain":true}"#;
+const BODY: &str =
+    r#"{"instances":[{"a":1.5,"b":true,"c":-3},{"c":9007199254740993,"a":null,"b":null}],"explain":true}"#;
 
 fn plan() -> GatherPlan {
-    let input = |name: &str, value_type| Input::Request { name: name.to_owned(), value_type };
+    let input = |name: &str, value_type| Input::Request {
+        name: name.to_owned(),
+        value_type,
+    };
     let model = ServedModel {
         name: "m".to_owned(),
         sha256: String::new(),
         artifact_path: String::new(),
         format: ModelFormat::LightGBM,
-        inputs: vec![input("a", ValueType::Float64), input("b", ValueType::Bool), input("c", ValueType::Int64)],
+        inputs: vec![
+            input("a", ValueType::Float64),
+            input("b", ValueType::Bool),
+            input("c", ValueType::Int64),
+        ],
         views: Vec::new(),
         output_name: "p".to_owned(),
         baseline: None,
@@ -26,8 +34,14 @@ fn plan() -> GatherPlan {
 fn columns_may_come_in_any_order() {
     let decoded = decode(BODY.as_bytes(), &plan(), 10).unwrap();
     assert!(decoded.explain);
-    assert_eq!(format!("{:?}", decoded.rows.row(0)), "[Float64(1.5), Bool(true), Int64(-3)]");
-    assert_eq!(format!("{:?}", decoded.rows.row(1)), "[Null, Null, Int64(9007199254740993)]");
+    assert_eq!(
+        format!("{:?}", decoded.rows.row(0)),
+        "[Float64(1.5), Bool(true), Int64(-3)]"
+    );
+    assert_eq!(
+        format!("{:?}", decoded.rows.row(1)),
+        "[Null, Null, Int64(9007199254740993)]"
+    );
 }
 
 #[test]

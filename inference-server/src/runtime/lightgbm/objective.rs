@@ -27,7 +27,7 @@ impl Output {
         let name = words.next().unwrap_or_default();
         let sqrt = words.clone().any(|word| word == "sqrt");
         match name {
-            "regression" | "regression_l1" | "quantile" | "mape" if sqrt => Ok(Self::SignedSquare),
+            "regression" | "regression_l1" | "fair" | "quantile" | "mape" if sqrt => Ok(Self::SignedSquare),
             "regression" | "regression_l1" | "huber" | "fair" | "quantile" | "mape" | "lambdarank" | "rank_xendcg"
             | "custom" | "none" => Ok(Self::Identity),
             "poisson" | "gamma" | "tweedie" => Ok(Self::Exp),

@@ -45,7 +45,7 @@ fn names() -> Vec<String> {
         })
         .collect();
     names.sort();
-    assert!(names.len() >= 19, "fixtures are missing: {names:?}");
+    assert!(names.len() >= 21, "fixtures are missing: {names:?}");
     names
 }
 

@@ -2,10 +2,10 @@
 
 use snafu::{ResultExt, Snafu, ensure};
 use triplane_contract::run::{Source, Transform};
+use triplane_contract::view::is_reserved;
 use triplane_contract::{Column, FeatureColumn, OnMissing};
-use triplane_crds::name::RESERVED_COLUMNS;
 use triplane_crds::v1alpha1::FeatureViewSpec;
-use triplane_crds::v1alpha1::feature_view::{Feature, OnMissing as Declared};
+use triplane_crds::v1alpha1::feature_view::{Feature, OnMissing as Declared, Source as Declaration};
 
 use crate::parse::field::{self, FieldError};
 use crate::parse::schedule::Schedule;
@@ -57,6 +57,16 @@ pub enum ViewSpecError {
         /// The name.
         name: String,
     },
+    /// Two names that many readers of tables cannot tell apart.
+    #[snafu(display(
+        "spec.features: {name} and {other} differ only by case, which many readers of tables do not tell apart: rename one"
+    ))]
+    Alike {
+        /// The later name, key or feature.
+        name: String,
+        /// The earlier one.
+        other: String,
+    },
     /// A name that Triplane's own columns have.
     #[snafu(display("{field} {name} is the name of a column that Triplane writes: choose another"))]
     Reserved {
@@ -90,6 +100,18 @@ pub enum ViewSpecError {
     NoParquet {
         /// Name of the source.
         source_name: String,
+    },
+    /// Rows of plain columns would be looked for at another time than they have.
+    #[snafu(display(
+        "spec.sources[{source_name}].timestampColumn is {column}, but without spec.query rows have the time of spec.timestampColumn, {own}: remove it, or write a query"
+    ))]
+    PlainTime {
+        /// Name of the source.
+        source_name: String,
+        /// Its column.
+        column: String,
+        /// The view's.
+        own: String,
     },
     /// Sources and query do not fit together.
     #[snafu(display("{message}"))]
@@ -146,6 +168,9 @@ fn names(spec: &FeatureViewSpec) -> Result<(), ViewSpecError> {
         }
         .fail();
     }
+    if let Some((other, name)) = alike(keys().chain(features())) {
+        return AlikeSnafu { name, other }.fail();
+    }
     if let Some(name) = field::repeated(spec.sources.iter().map(|source| source.name.as_str())) {
         return RepeatedSnafu {
             field: "spec.sources",
@@ -157,12 +182,18 @@ fn names(spec: &FeatureViewSpec) -> Result<(), ViewSpecError> {
         ("spec.entity.keys", keys().collect::<Vec<_>>()),
         ("spec.features", features().collect()),
     ] {
-        names.retain(|name| RESERVED_COLUMNS.contains(name));
+        names.retain(|name| is_reserved(name));
         if let Some(name) = names.first() {
             return ReservedSnafu { field, name: *name }.fail();
         }
     }
     Ok(())
+}
+
+/// Two names that differ only by case, the earlier one first.
+fn alike<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<(&'a str, &'a str)> {
+    let mut seen = std::collections::BTreeMap::new();
+    names.find_map(|name| Some((seen.insert(name.to_ascii_lowercase(), name)?, name)))
 }
 
 fn feature(declared: &Feature, ttl_us: Option<i64>) -> Result<FeatureColumn, ViewSpecError> {
@@ -226,7 +257,17 @@ fn transform(spec: &FeatureViewSpec) -> Result<Transform, ViewSpecError> {
     let lookback = field::optional_micros("spec.lookback", spec.lookback.as_ref()).context(FieldSnafu)?;
     let needless = "spec.lookback needs spec.query: plain columns look at one row";
     ensure!(!plain || lookback.is_none(), QuerySnafu { message: needless });
-    let source = |source: &triplane_crds::v1alpha1::feature_view::Source| {
+    let own = &spec.timestamp_column;
+    let elsewhere = |source: &&Declaration| source.timestamp_column.as_ref().is_some_and(|column| column != own);
+    if let Some(source) = spec.sources.iter().find(elsewhere).filter(|_| plain) {
+        return PlainTimeSnafu {
+            source_name: &source.name,
+            column: source.timestamp_column.clone().unwrap_or_default(),
+            own,
+        }
+        .fail();
+    }
+    let source = |source: &Declaration| {
         let parquet = source.parquet.as_ref();
         let path = parquet.map(|folder| folder.path.0.clone());
         Ok(Source {
@@ -237,10 +278,7 @@ fn transform(spec: &FeatureViewSpec) -> Result<Transform, ViewSpecError> {
                 }
                 .build()
             })?,
-            timestamp_column: source
-                .timestamp_column
-                .clone()
-                .unwrap_or_else(|| spec.timestamp_column.clone()),
+            timestamp_column: source.timestamp_column.clone().unwrap_or_else(|| own.clone()),
         })
     };
     Ok(Transform {
@@ -250,4 +288,63 @@ fn transform(spec: &FeatureViewSpec) -> Result<Transform, ViewSpecError> {
         created_column: spec.created_timestamp_column.clone(),
         lookback_us: lookback.unwrap_or(0),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(edit: impl FnOnce(&mut serde_json::Value)) -> Result<ValidatedView, String> {
+        let mut spec = serde_json::json!({
+            "storeRef": {"name": "barn"},
+            "entity": {"keys": [{"name": "cow", "type": "Int64"}]},
+            "features": [{"name": "litres", "type": "Float64"}],
+            "timestampColumn": "milked_at",
+            "sources": [{"name": "milkings", "parquet": {"path": "raw/milk/"}}],
+        });
+        edit(&mut spec);
+        let spec: FeatureViewSpec = serde_json::from_value(spec).map_err(|error| error.to_string())?;
+        validate("farm", "milk", &spec).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn names_of_our_own_columns_are_refused_in_any_case_and_are_those_of_the_schema() {
+        assert_eq!(
+            triplane_crds::name::RESERVED_COLUMNS,
+            triplane_contract::view::RESERVED_COLUMNS
+        );
+        for name in ["event_date", "Event_Time"] {
+            let message = view(|spec| spec["features"][0]["name"] = name.into()).unwrap_err();
+            assert!(message.contains(&format!("spec.features {name}")), "{message}");
+        }
+    }
+
+    #[test]
+    fn names_that_differ_only_by_case_are_refused() {
+        for name in ["Litres", "COW"] {
+            let other = serde_json::json!({"name": name, "type": "Float64"});
+            let message = view(|spec| spec["features"].as_array_mut().unwrap().push(other)).unwrap_err();
+            let known = name.to_ascii_lowercase();
+            assert!(
+                message.contains(&format!("{name} and {known} differ only by case")),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_source_of_plain_columns_has_the_time_of_the_view() {
+        let at = |spec: &mut serde_json::Value, column: &str| spec["sources"][0]["timestampColumn"] = column.into();
+        let message = view(|spec| at(spec, "loaded_at")).unwrap_err();
+        assert!(
+            message.contains("spec.sources[milkings].timestampColumn is loaded_at") && message.contains("milked_at"),
+            "{message}"
+        );
+        assert!(view(|spec| at(spec, "milked_at")).is_ok());
+        let queried = view(|spec| {
+            at(spec, "loaded_at");
+            spec["query"] = "SELECT * FROM milkings".into();
+        });
+        assert_eq!(queried.unwrap().transform.sources[0].timestamp_column, "loaded_at");
+    }
 }

@@ -1,15 +1,12 @@
 //! When a model is verified, and what the verification said.
 
-use triplane_contract::model::{ModelCheckReport, ModelCheckSpec, ModelFault, ServedModel};
+use triplane_contract::model::{MAX_ARTIFACT_BYTES, ModelCheckReport, ModelCheckSpec, ModelFault, ServedModel};
 use triplane_contract::store::StoreAccess;
 use triplane_contract::version;
 
 use super::validate::ValidatedModel;
 use crate::attempt::{self, Cause, Next};
 use crate::work::{Ticket, Work};
-
-/// Largest artifact accepted, bytes.
-pub const MAX_ARTIFACT_BYTES: u64 = 1 << 30;
 
 /// A verification to start.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,8 +54,8 @@ pub fn step(model: &ValidatedModel, check: &Work<ModelCheckReport>, now_us: i64)
 fn look_again_us(fault: ModelFault) -> Option<i64> {
     match fault {
         ModelFault::ArtifactMissing => Some(15_000_000),
-        ModelFault::DigestMismatch | ModelFault::LoadFailed => Some(300_000_000),
-        ModelFault::ArtifactTooLarge | ModelFault::InputMismatch | ModelFault::GoldenMismatch => None,
+        ModelFault::DigestMismatch | ModelFault::LoadFailed | ModelFault::GoldenMismatch => Some(300_000_000),
+        ModelFault::ArtifactTooLarge | ModelFault::InputMismatch => None,
     }
 }
 

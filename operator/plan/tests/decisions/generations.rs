@@ -37,7 +37,6 @@ fn edits_that_change_the_meaning_of_rows_begin_a_generation() {
         ("name: cow, type: Int64", "name: cow, type: Int32"),
         ("name: cow, type: Int64", "name: animal, type: Int64"),
         ("path: raw/milk/", "path: raw/goat-milk/"),
-        ("{path: raw/milk/}", "{path: raw/milk/}, timestampColumn: at"),
         (
             "  timestampColumn",
             "  query: SELECT * FROM milkings\n  timestampColumn",
@@ -63,6 +62,16 @@ fn edits_that_change_the_meaning_of_rows_begin_a_generation() {
         assert_eq!((view.generation, view.schemas.len()), (2, 1), "{from} -> {to}");
         assert_eq!(view.schemas[0].id, 1);
     }
+}
+
+#[test]
+fn another_time_column_of_a_source_begins_a_generation() {
+    let queried = VIEW.replace(
+        "  timestampColumn",
+        "  query: SELECT * FROM milkings\n  timestampColumn",
+    );
+    let elsewhere = queried.replace("{path: raw/milk/}", "{path: raw/milk/}, timestampColumn: at");
+    assert_eq!(after(&[queried, elsewhere]).generation, 2);
 }
 
 #[test]
