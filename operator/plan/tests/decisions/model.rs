@@ -94,8 +94,13 @@ fn an_artifact_that_is_not_there_yet_is_looked_for_again() {
 }
 
 #[test]
-fn a_corrected_upload_heals_a_wrong_digest_and_a_wrong_prediction_is_final() {
-    for (fault, checks) in [(ModelFault::DigestMismatch, 2), (ModelFault::GoldenMismatch, 1)] {
+fn what_an_upload_heals_is_looked_at_again_and_what_the_spec_says_is_final() {
+    let faults = [
+        (ModelFault::DigestMismatch, 2),
+        (ModelFault::GoldenMismatch, 2),
+        (ModelFault::InputMismatch, 1),
+    ];
+    for (fault, checks) in faults {
         let mut world = farm();
         world.faults.insert("yield-v1".to_owned(), fault);
         world.settle();
