@@ -158,7 +158,7 @@ mod tests {
         let folder = folder(&[
             (
                 "b.yaml",
-                "kind: Model\nmetadata: {name: two}\n---\nkind: Model\nmetadata: {name: three, namespace: n}\n",
+                "kind: Model\nmetadata: {name: two}\n---\nkind: Model\nmetadata: {name: three, namespace: farm}\n",
             ),
             ("a.yml", "kind: Model\nmetadata: {name: one}\n"),
             ("model.yaml.example", "kind: Model\n"),
@@ -166,7 +166,7 @@ mod tests {
         ]);
         let reading = read(&[folder.path().to_owned()]);
         let objects: Vec<_> = reading.manifests.iter().map(Manifest::object).collect();
-        assert_eq!(objects, ["Model one", "Model two", "Model n/three"]);
+        assert_eq!(objects, ["Model one", "Model two", "Model farm/three"]);
         assert!(reading.problems.is_empty() && reading.unreadable.is_empty());
     }
 
