@@ -2,7 +2,7 @@
 # The state of the demo lies in ${XDG_STATE_HOME:-~/.local/state}/triplane/flights.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt generate clean-demo clean-cache
+.PHONY: help setup demo test check figures fmt generate clean-demo clean-cache
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -18,6 +18,9 @@ test: ## every test that needs no Kubernetes
 
 check: ## formatting, lints, licences, generated files, size budgets
 	@scripts/check
+
+figures: ## rows, joins and predictions a second, CPU and memory, printed; PROFILE=release
+	@PROFILE=$(PROFILE) scripts/figures
 
 fmt: ## format Rust and Python
 	@scripts/fmt

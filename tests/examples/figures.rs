@@ -1,6 +1,6 @@
 //! First figures of this machine: rows materialized, a join, predictions. Nothing is asserted.
 //!
-//! `cargo run -p triplane-tests --example figures` (add `--release` for figures worth comparing).
+//! `make figures` (`make figures PROFILE=release` for figures worth comparing).
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a report")]
 
 use std::process::{ExitCode, Stdio};
