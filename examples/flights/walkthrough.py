@@ -66,7 +66,7 @@ def next_steps(manifests: Path, url: str) -> str:
     return f"""
 Still running: Ctrl-C ends it, `make demo` resumes where it was. Meanwhile, in another terminal:
   the model's inputs           curl -s {url}/v2/models/delay
-  an unknown airport           the curl above with "origin": "XXX": see what is imputed
+  an unknown airport           the curl above with "origin": "ZZZ": see what is imputed
   a mistake                    curl -s {url}/v1/models/delay:predict -d '{{"instances":[{{"origin":1}}]}}'
   another default              edit a default in {manifests}/views.yaml, and ask again
   counters and latencies       curl -s {url}/metrics"""

@@ -112,8 +112,8 @@ async fn a_row_of_the_future_is_not_there_yet() {
 async fn more_imputed_than_allowed_gives_the_default_prediction() {
     let world = World::start().await;
     let body = r#"{"instances":[
-        {"origin":"JFK","dest":"XXX","distance":1,"hour":1},
-        {"origin":"XXX","dest":"XXX","distance":1,"hour":1},
+        {"origin":"JFK","dest":"ZZZ","distance":1,"hour":1},
+        {"origin":"ZZZ","dest":"ZZZ","distance":1,"hour":1},
         {"origin":null,"dest":"LAX","distance":1,"hour":1}]}"#;
     let answer = post(world.address, PREDICT, body).await.json();
     assert_eq!(answer["triplane"]["rows"][0]["default"], false, "half is allowed");
@@ -131,7 +131,7 @@ async fn a_feature_that_must_be_there_refuses_the_request() {
     let mut plan = Plan::new().await;
     plan.table.routes[0].model.views[1].view.features[0].on_missing = OnMissing::Fail;
     let world = plan.start().await;
-    let body = r#"{"instances":[{"origin":"JFK","dest":"LAX","distance":1,"hour":1},{"origin":"JFK","dest":"XXX","distance":1,"hour":1}]}"#;
+    let body = r#"{"instances":[{"origin":"JFK","dest":"LAX","distance":1,"hour":1},{"origin":"JFK","dest":"ZZZ","distance":1,"hour":1}]}"#;
     let answer = post(world.address, PREDICT, body).await;
     assert_eq!(
         answer.refusal(),
@@ -275,7 +275,7 @@ async fn metrics_and_state_say_what_happened() {
     post(
         world.address,
         PREDICT,
-        r#"{"instances":[{"origin":"XXX","dest":"XXX","distance":1,"hour":1}]}"#,
+        r#"{"instances":[{"origin":"ZZZ","dest":"ZZZ","distance":1,"hour":1}]}"#,
     )
     .await;
     post(world.address, PREDICT, "{").await;
