@@ -7,8 +7,8 @@ SHELL := bash
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-setup: ## install what the other commands need: Debian packages, Python packages, cargo-deny
-	@scripts/bootstrap build python redis check
+setup: ## install what the other commands need: Debian packages, Python packages, MinIO, cargo-deny
+	@scripts/bootstrap build python redis minio check
 
 demo: ## the flights example on this machine; ONCE=1 ends after the first prediction, PORT=8080
 	@ONCE=$(ONCE) PORT=$(PORT) scripts/demo

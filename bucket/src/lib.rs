@@ -1,0 +1,1 @@
+//! Buckets: S3 and directories, their credentials, listing and preflight.
