@@ -5,22 +5,20 @@
 //! prefix of another of the same types, so different entities never share a key. A view without keys has the format byte
 //! alone. All views of an entity share the hash tag and so the slot.
 
+use std::sync::LazyLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use snafu::{Snafu, ensure};
 use triplane_contract::{Column, ValueType, View};
 
 use crate::Value;
-use crate::online::{PIECE_SLOTS, Piece, SLOTS};
+use crate::online::{Piece, SLOTS};
 use crate::value::ValueRef;
 
 const FORMAT: u8 = 1;
-
-/// Hash tags that lie in the first slot of each piece. An entity never starts with `m`: its format byte makes it an `A`.
-const MARK_TAGS: [&str; 16] = [
-    "m3433", "m46910", "m15229", "m27900", "m1708", "m13947", "m12660", "m41994", "m33898", "m3655", "m2972", "m3298",
-    "m853", "m21008", "m19109", "m12406",
-];
+/// What follows the hash tag of a mark, before the view id. No view id has a colon, so no row has such a key.
+const MARK: &str = "mark:";
 
 /// A complete online key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -75,9 +73,27 @@ impl RowKey {
 
     /// Where a view generation keeps the mark of a piece: in the piece's first slot.
     pub fn mark(prefix: &str, view_id: &str, piece: Piece) -> Self {
-        let tag = MARK_TAGS[usize::from(piece.0) % MARK_TAGS.len()];
-        // No view id has a colon, so no row has this key.
-        Self(format!("{prefix}{{{tag}}}mark:{view_id}").into_bytes())
+        let tag = mark_tag(piece.first);
+        Self(format!("{prefix}{{m{tag}}}{MARK}{view_id}").into_bytes())
+    }
+
+    /// A key that is in a store already; `None` where it is none of a store with `prefix`.
+    pub(crate) fn stored(prefix: &str, key: Vec<u8>) -> Option<Self> {
+        let opened = key
+            .strip_prefix(prefix.as_bytes())
+            .is_some_and(|rest| rest.first() == Some(&b'{'));
+        opened.then_some(Self(key))
+    }
+
+    /// Whether it is a row or a mark of the view generation.
+    pub(crate) fn is_of(&self, view_id: &str) -> bool {
+        let end = self.view_id();
+        end.strip_prefix(MARK.as_bytes()).unwrap_or(end) == view_id.as_bytes()
+    }
+
+    /// Whether it is a mark.
+    pub(crate) fn is_mark(&self) -> bool {
+        self.view_id().starts_with(MARK.as_bytes())
     }
 
     /// The bytes sent to the store.
@@ -106,13 +122,31 @@ impl RowKey {
 
     /// Slot of the key in a Redis Cluster, below 16,384.
     pub fn slot(&self) -> u16 {
-        crc16::State::<crc16::XMODEM>::calculate(self.hash_tag()) % SLOTS
+        slot_of(self.hash_tag())
     }
+}
 
-    /// Piece of the key space the key lies in.
-    pub fn piece(&self) -> Piece {
-        Piece((self.slot() / PIECE_SLOTS) as u8)
-    }
+fn slot_of(tag: &[u8]) -> u16 {
+    crc16::State::<crc16::XMODEM>::calculate(tag) % SLOTS
+}
+
+/// The smallest n for which the hash tag `m<n>` lies in `slot`. An entity never starts with `m`: its format byte makes it an
+/// `A`. All are found at the first call, in some milliseconds.
+fn mark_tag(slot: u16) -> u32 {
+    static TAGS: LazyLock<Vec<u32>> = LazyLock::new(|| {
+        let mut tags = vec![None; usize::from(SLOTS)];
+        let mut left = tags.len();
+        for n in 0.. {
+            let tag = &mut tags[usize::from(slot_of(format!("m{n}").as_bytes()))];
+            left -= usize::from(tag.is_none());
+            tag.get_or_insert(n);
+            if left == 0 {
+                break;
+            }
+        }
+        tags.into_iter().flatten().collect()
+    });
+    TAGS.get(usize::from(slot)).copied().unwrap_or_default()
 }
 
 /// Encodes key values (in the order of the keys' *names*, so that views that list the same keys differently share a slot)

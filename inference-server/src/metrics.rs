@@ -46,7 +46,7 @@ struct ReadLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ShardLabels {
     service: String,
-    shard: &'static str,
+    shard: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -190,13 +190,17 @@ impl Metrics {
         };
         ServiceMetrics {
             reads: [read("ok"), read("slow"), read("error"), read("breaker_open")],
-            breaker: self.breaker.get_or_create_owned(&ShardLabels {
-                service: service.to_owned(),
-                shard: "0",
-            }),
             known_bytes: self.known_bytes.get_or_create_owned(&labels),
             generation: self.generation.get_or_create_owned(&labels),
         }
+    }
+
+    /// State of the breaker over a shard of a service's store, set when metrics are read.
+    pub fn breaker(&self, service: &str, shard: usize) -> Gauge {
+        self.breaker.get_or_create_owned(&ShardLabels {
+            service: service.to_owned(),
+            shard: shard as u64,
+        })
     }
 
     /// The metrics of one model in a service.
@@ -236,8 +240,6 @@ const FEATURE_ORIGINS: [Origin; 6] = [
 /// Metrics of one service.
 pub struct ServiceMetrics {
     reads: [Counter; 4],
-    /// State of the breaker, set when metrics are read.
-    pub breaker: Gauge,
     /// Bytes of last known rows, set when metrics are read.
     pub known_bytes: Gauge,
     /// Generation served.

@@ -117,9 +117,10 @@ impl Handle {
     /// Whether a breaker over the online store of a service is not closed.
     pub fn breaker_open(&self, service: &str) -> bool {
         let services = self.app.services();
+        let is_open = |state: BreakerState| state != BreakerState::Closed;
         services
             .get(service)
-            .is_some_and(|service| service.reader.breaker_state() != BreakerState::Closed)
+            .is_some_and(|service| service.reader.breaker_states().into_iter().any(is_open))
     }
 
     /// Predictions answered since the start, fallbacks included.

@@ -1,6 +1,7 @@
 //! A TCP proxy that misbehaves on demand: the network between a server and its store.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -9,6 +10,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+
+use crate::redis::Redis;
 
 /// What happens to bytes on their way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +36,7 @@ struct Weather {
 /// A running proxy; ends when dropped.
 pub struct Proxy {
     address: SocketAddr,
+    upstream: Arc<Mutex<String>>,
     weather: watch::Sender<Weather>,
     accepting: JoinHandle<()>,
 }
@@ -48,13 +52,17 @@ impl Proxy {
             fault: Fault::Pass,
             cuts: 0,
         });
+        let upstream = Arc::new(Mutex::new(upstream));
+        let target = Arc::clone(&upstream);
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(serve(client, upstream.clone(), watched.clone()));
+                let upstream = target.lock().expect("upstream").clone();
+                tokio::spawn(serve(client, upstream, watched.clone()));
             }
         });
         Self {
             address,
+            upstream,
             weather,
             accepting,
         }
@@ -63,6 +71,11 @@ impl Proxy {
     /// Where it listens, `host:port`.
     pub fn address(&self) -> String {
         self.address.to_string()
+    }
+
+    /// Forwards new connections elsewhere.
+    pub fn lead_to(&self, upstream: String) {
+        *self.upstream.lock().expect("upstream") = upstream;
     }
 
     /// Changes the weather, for open connections too.
@@ -142,10 +155,34 @@ async fn let_out(
     let _ = to.shutdown().await;
 }
 
+/// A proxy before every server of a store, all with the same weather.
+pub struct Proxies(Vec<Proxy>);
+
+impl Proxies {
+    /// Puts a proxy before every server of `redis`, which tell clients and each other of these from now on.
+    pub async fn before(redis: &mut Redis) -> Self {
+        let mut proxies = Vec::new();
+        for address in redis.addresses() {
+            proxies.push(Proxy::start(address).await);
+        }
+        redis.announce(&proxies.iter().map(|proxy| proxy.address.port()).collect::<Vec<_>>());
+        Self(proxies)
+    }
+
+    /// By which clients find the store.
+    pub fn address(&self) -> String {
+        self.0[0].address()
+    }
+
+    /// Changes the weather everywhere.
+    pub fn set(&self, fault: Fault) {
+        self.0.iter().for_each(|proxy| proxy.set(fault));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::redis::Redis;
 
     async fn ping(client: &mut TcpStream) -> Option<[u8; 7]> {
         client.write_all(b"PING\r\n").await.ok()?;

@@ -11,9 +11,13 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::task::JoinHandle;
 use triplane_contract::route::RouteTable;
+use triplane_contract::run::RunReport;
+use triplane_contract::store::{OnlineAccess, StoreAccess};
 use triplane_feature_store::online::OnlineStore;
 use triplane_feature_store::{Clock, SystemClock};
 use triplane_inference_server::{Handle, Server, Settings};
+use triplane_materializer::RunError;
+use triplane_materializer::progress::Silent;
 
 use crate::fixture::codebook;
 use crate::http;
@@ -29,18 +33,35 @@ pub struct Codebook {
 impl Codebook {
     /// Uploads data and artifact and materializes the view.
     pub async fn materialized(redis: &Redis) -> Self {
-        let world = World::new(redis.access());
+        Self::on(redis.access()).await
+    }
+
+    /// As `materialized`, on any online store.
+    pub async fn on(online: OnlineAccess) -> Self {
+        let world = World::new(online);
         let now_us = SystemClock.now_us();
-        let now_s = (now_us / 1_000_000) as u64;
         world.put(
-            &format!("{}1.parquet", codebook::FOLDER),
-            &codebook::parquet(now_us - 60_000_000),
-            now_s - 30,
+            codebook::ARTIFACT,
+            codebook::artifact().as_bytes(),
+            seconds(now_us) - 30,
         );
-        world.put(codebook::ARTIFACT, codebook::artifact().as_bytes(), now_s - 30);
         let codebook = Self { world };
+        codebook.upload(1, now_us - 60_000_000);
         codebook.materialize().await;
         codebook
+    }
+
+    /// Uploads a file with a row of every account at `at_us`.
+    pub fn upload(&self, number: u64, at_us: i64) {
+        let path = format!("{}{number}.parquet", codebook::FOLDER);
+        self.world.put(&path, &codebook::parquet(at_us), seconds(at_us) + 30);
+    }
+
+    /// A run, which may fail.
+    pub async fn run(&self) -> Result<RunReport, RunError> {
+        let environment = self.world.environment(SystemClock.now_us()).await;
+        let spec = codebook::run_spec(self.world.access());
+        triplane_materializer::run(&spec, &environment, &Silent).await
     }
 
     /// Brings the online store up to date: refills it where it was wiped.
@@ -57,10 +78,21 @@ impl Codebook {
 
     /// The service's table, its online store being reached at `address`.
     pub fn routes_through(&self, address: String) -> RouteTable {
-        let mut store = self.world.access();
-        store.online = redis::access(address);
+        self.routes_on(redis::access(address))
+    }
+
+    /// The service's table, its online store being reached as `online` says.
+    pub fn routes_on(&self, online: OnlineAccess) -> RouteTable {
+        let store = StoreAccess {
+            online,
+            ..self.world.access()
+        };
         codebook::route_table(codebook::served(sha256(codebook::artifact().as_bytes())), store)
     }
+}
+
+fn seconds(at_us: i64) -> u64 {
+    (at_us / 1_000_000) as u64
 }
 
 /// sha256 in hex.
@@ -126,12 +158,16 @@ impl ServerProcess {
         http::get(self.address, "/admin/state").await.expect("the state").json()["services"][0].clone()
     }
 
-    /// State of the breaker: closed, half-open or open.
+    /// State of the breakers: closed, half-open or open where all shards agree, else mixed.
     pub async fn breaker(&self) -> String {
-        self.state().await["breaker"]["0"]
-            .as_str()
-            .expect("a breaker")
-            .to_owned()
+        let state = self.state().await;
+        let shards = state["breaker"].as_object().expect("breakers");
+        let mut states: Vec<&str> = shards.values().filter_map(Value::as_str).collect();
+        states.dedup();
+        match states[..] {
+            [one] => one.to_owned(),
+            _ => "mixed".to_owned(),
+        }
     }
 
     /// Requests answered so far.

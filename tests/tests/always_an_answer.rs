@@ -12,7 +12,7 @@ use std::time::Duration;
 use triplane_tests::fixture::traffic::Codes;
 use triplane_tests::load::{Load, Rate, Sample, Summary};
 use triplane_tests::process::Program;
-use triplane_tests::proxy::{Fault, Proxy};
+use triplane_tests::proxy::{Fault, Proxies};
 use triplane_tests::redis::Redis;
 use triplane_tests::serving::{Codebook, ServerProcess};
 use triplane_tests::wait;
@@ -48,7 +48,7 @@ struct Phase {
 /// The world of the suite and the course of its load.
 struct Course {
     redis: Redis,
-    proxy: Proxy,
+    proxy: Proxies,
     codebook: Codebook,
     server: ServerProcess,
     load: Load<Codes>,
@@ -57,8 +57,8 @@ struct Course {
 
 impl Course {
     async fn start() -> Self {
-        let redis = Redis::start();
-        let proxy = Proxy::start(redis.address()).await;
+        let mut redis = Redis::start();
+        let proxy = Proxies::before(&mut redis).await;
         let codebook = Codebook::materialized(&redis).await;
         let server = ServerProcess::start(&Program::binary(SERVER), &codebook.routes_through(proxy.address()));
         let capacity = capacity(&server).await;

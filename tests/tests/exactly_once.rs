@@ -44,7 +44,7 @@ struct Start {
 impl Start {
     /// Two files have arrived and nothing has run.
     fn fresh() -> Self {
-        let redis = Redis::start();
+        let mut redis = Redis::start();
         let world = World::new(redis.access());
         let spec = RunSpec {
             served: false,

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use super::{Expected, Fact};
 use crate::Value;
 use crate::key::KeyEncoder;
-use crate::online::{OnlineStore, WriteMode, Written};
+use crate::online::{OnlineStore, Written};
 use crate::order::{self, Content, Order, Rank, key_state};
 use crate::row::{OnlineRow, RowDecoder, RowEncoder};
 use crate::semantics::{FeatureRule, RowAge, ViewRule, expires_at_us};
@@ -53,14 +53,14 @@ pub async fn publish(store: &dyn OnlineStore, view: &View, facts: &[Fact], since
             rows.push(row(store, view, keys, state)?);
         }
     }
-    let written = store.write(&rows, WriteMode::Rule).await?;
+    let written = store.write(&rows).await?;
     let mut again = Vec::new();
     for (keys, written) in entities.iter().zip(written) {
         if let (Written::OlderThanRetraction, Some(state)) = (written, known_state(facts, keys)) {
             again.push(row(store, view, keys, state)?);
         }
     }
-    store.write(&again, WriteMode::Rule).await?;
+    store.write(&again).await?;
     Ok(())
 }
 

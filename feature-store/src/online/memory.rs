@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::mark::fresh_token;
-use super::{Mark, MarkToken, OnlineError, OnlineStore, PIECES, Piece, TableId, WriteMode, Written};
+use super::{Mark, MarkToken, OnlineError, OnlineStore, PIECE_SLOTS, Piece, SLOTS, TableId, Written};
 use crate::clock::Clock;
 use crate::key::RowKey;
 use crate::row::{OnlineRow, Superseded, compare};
@@ -32,7 +32,7 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// An empty store.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let shards = (0..PIECES).map(|_| RwLock::default()).collect();
+        let shards = (0..SLOTS / PIECE_SLOTS).map(|_| RwLock::default()).collect();
         Self {
             clock,
             shards,
@@ -41,18 +41,16 @@ impl MemoryStore {
     }
 
     fn shard(&self, key: &RowKey) -> &RwLock<Shard> {
-        &self.shards[usize::from(key.piece().0)]
+        &self.shards[usize::from(key.slot() / PIECE_SLOTS)]
     }
 
-    fn write_one(&self, row: &OnlineRow, mode: WriteMode, now_us: i64) -> Written {
+    fn write_one(&self, row: &OnlineRow, now_us: i64) -> Written {
         let expired = |at: Option<i64>| at.is_some_and(|at| at <= now_us);
         if expired(row.expires_at_us) {
             return Written::Expired;
         }
         let mut shard = write(self.shard(&row.key));
-        if mode == WriteMode::Rule
-            && let Some(stored) = shard.rows.get(&row.key).filter(|stored| !expired(stored.expires_at_us))
-        {
+        if let Some(stored) = shard.rows.get(&row.key).filter(|stored| !expired(stored.expires_at_us)) {
             match compare(&stored.bytes, &row.bytes) {
                 Superseded::Yes => {}
                 Superseded::No => return Written::Older,
@@ -83,9 +81,9 @@ impl OnlineStore for MemoryStore {
         Ok(keys.iter().map(read_one).collect())
     }
 
-    async fn write(&self, rows: &[OnlineRow], mode: WriteMode) -> Result<Vec<Written>, OnlineError> {
+    async fn write(&self, rows: &[OnlineRow]) -> Result<Vec<Written>, OnlineError> {
         let now_us = self.clock.now_us();
-        Ok(rows.iter().map(|row| self.write_one(row, mode, now_us)).collect())
+        Ok(rows.iter().map(|row| self.write_one(row, now_us)).collect())
     }
 
     async fn marks(&self, view_id: &str, table: TableId) -> Result<Vec<Mark>, OnlineError> {
@@ -100,25 +98,19 @@ impl OnlineStore for MemoryStore {
             let mark = marks.entry((view_id.to_owned(), piece)).or_insert_with(|| fresh(piece));
             mark.clone()
         };
-        Ok(Piece::all().map(&mut ensure).collect())
+        Ok(Piece::whole().into_iter().map(&mut ensure).collect())
     }
 
-    async fn advance_mark(
-        &self,
-        view_id: &str,
-        piece: Piece,
-        token: &MarkToken,
-        table_version: i64,
-    ) -> Result<bool, OnlineError> {
+    async fn advance_marks(&self, view_id: &str, given: &[Mark], table_version: i64) -> Result<bool, OnlineError> {
         let mut marks = write(&self.marks);
-        let Some(mark) = marks
-            .get_mut(&(view_id.to_owned(), piece))
-            .filter(|mark| mark.token == *token)
-        else {
-            return Ok(false);
-        };
-        mark.published = mark.published.max(Some(table_version));
-        Ok(true)
+        let mut settled = true;
+        for given in given {
+            match marks.get_mut(&(view_id.to_owned(), given.piece)) {
+                Some(mark) if mark.token == given.token => mark.published = mark.published.max(Some(table_version)),
+                _ => settled = false,
+            }
+        }
+        Ok(settled)
     }
 
     async fn drop_view(&self, view_id: &str) -> Result<u64, OnlineError> {
@@ -137,6 +129,10 @@ impl OnlineStore for MemoryStore {
 
     async fn ping(&self) -> Result<(), OnlineError> {
         Ok(())
+    }
+
+    fn shard_of(&self, _key: &RowKey) -> usize {
+        0
     }
 
     fn prefix(&self) -> &'static str {

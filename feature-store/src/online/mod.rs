@@ -2,7 +2,8 @@
 
 mod mark;
 pub mod memory;
-mod redis;
+mod piece;
+pub mod redis;
 
 use std::sync::Arc;
 
@@ -12,37 +13,10 @@ use snafu::Snafu;
 use triplane_contract::store::OnlineAccess;
 
 pub use self::mark::{Mark, MarkToken, TableId};
+pub use self::piece::{PIECE_SLOTS, Piece, SLOTS};
 use crate::clock::Clock;
 use crate::key::RowKey;
 use crate::row::OnlineRow;
-
-/// Slots of the key space; marks are kept per piece of 1,024 slots, so that a lost shard refills alone.
-pub const SLOTS: u16 = 16_384;
-/// Slots of one piece.
-pub const PIECE_SLOTS: u16 = 1_024;
-
-/// Index of a piece of the key space: slots `[1024 * i, 1024 * (i + 1))`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Piece(pub u8);
-
-/// Number of pieces.
-pub const PIECES: u8 = (SLOTS / PIECE_SLOTS) as u8;
-
-impl Piece {
-    /// Every piece, in order of its slots.
-    pub fn all() -> impl Iterator<Item = Self> {
-        (0..PIECES).map(Self)
-    }
-}
-
-/// How rows are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WriteMode {
-    /// Atomic per row: replace iff the new rank is larger.
-    Rule,
-    /// Plain SET: only for a generation nobody reads or writes yet.
-    FirstFill,
-}
 
 /// What the write rule did with each row, in the order given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,22 +82,17 @@ pub trait OnlineStore: Send + Sync {
     /// Reads rows, one answer per key in order, `None` where absent. Deadlines are the caller's.
     async fn read(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, OnlineError>;
 
-    /// Writes rows; one outcome per row in order. Rows of one call may lie anywhere.
-    async fn write(&self, rows: &[OnlineRow], mode: WriteMode) -> Result<Vec<Written>, OnlineError>;
+    /// Writes rows, each atomically: it replaces the stored one iff its rank is larger. One outcome per row in order. Rows of
+    /// one call may lie anywhere.
+    async fn write(&self, rows: &[OnlineRow]) -> Result<Vec<Written>, OnlineError>;
 
-    /// The mark of each piece, in order. A piece without one gets one first, of `table` and with nothing published: the rows
-    /// written from now on are that table's. Marks of other tables stay as they are; the caller has to drop the view.
+    /// The mark of each piece, in order of slots. A piece without one gets one first, of `table` and with nothing published:
+    /// the rows written from now on are that table's. Marks of other tables stay as they are; the caller has to drop the view.
     async fn marks(&self, view_id: &str, table: TableId) -> Result<Vec<Mark>, OnlineError>;
 
-    /// Advances the mark of a piece, in one step, if it still is the one that `token` was read with; it never goes back.
-    /// `false`: the mark was lost or dropped since, and so may have been rows. Read the marks again and start over.
-    async fn advance_mark(
-        &self,
-        view_id: &str,
-        piece: Piece,
-        token: &MarkToken,
-        table_version: i64,
-    ) -> Result<bool, OnlineError>;
+    /// Advances marks, each in one step, if it still is the one that was read; none goes back. `false`: one was lost or
+    /// dropped since, or its piece was cut anew, and so may have been rows. Read the marks again and start over.
+    async fn advance_marks(&self, view_id: &str, marks: &[Mark], table_version: i64) -> Result<bool, OnlineError>;
 
     /// Removes every row and mark of a view generation; returns rows removed. From the first row on until the last, marks say
     /// that rows are being dropped (`Mark::table`), also if this is killed; tokens from before are void. Calls at once join.
@@ -131,6 +100,9 @@ pub trait OnlineStore: Send + Sync {
 
     /// Answers when the store does.
     async fn ping(&self) -> Result<(), OnlineError>;
+
+    /// The shard that has `key`, as far as is known: shards fail one by one. Below 16,384.
+    fn shard_of(&self, key: &RowKey) -> usize;
 
     /// Prefix of every key of this store.
     fn prefix(&self) -> &str;

@@ -130,6 +130,16 @@ async fn redis_answers_every_case_however_its_facts_arrive() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_cluster_answers_every_case_however_its_facts_arrive() {
+    let f = Fixture::cluster().await;
+    for case in cases(Target::Redis) {
+        for arrival in ARRIVALS {
+            check(&f, &case, Target::Redis, arrival).await;
+        }
+    }
+}
+
 #[test]
 fn the_oracle_agrees_with_every_case_on_both_sides() {
     for case in load().unwrap() {

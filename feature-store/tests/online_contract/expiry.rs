@@ -1,6 +1,6 @@
 //! Physical expiry: by our clock in memory, by the server's in Redis, set relative to ours.
 
-use triplane_feature_store::online::{WriteMode, Written};
+use triplane_feature_store::online::Written;
 use triplane_feature_store::row::OnlineRow;
 
 use crate::fixture::{Fixture, NOW_US, order};
@@ -35,16 +35,14 @@ async fn memory_forgets_a_row_when_the_clock_reaches_its_expiry() {
 async fn redis_gets_the_time_that_is_left_by_our_clock_not_by_its_own() {
     let f = Fixture::redis().await;
     let pttl = |id| f.server().run::<i64>(&[b"PTTL", f.key(id).as_bytes()]);
-    for (id, mode) in [(1, WriteMode::Rule), (2, WriteMode::FirstFill)] {
-        // Our clock stands in 2013: an absolute expiry would be long past for the server.
-        let row = OnlineRow {
-            expires_at_us: Some(NOW_US + HOUR_US),
-            ..f.row(id, order(5, 0, 1), 5)
-        };
-        f.store.write(&[row], mode).await.unwrap();
-        let left = pttl(id);
-        assert!(left > 3_500_000 && left <= 3_600_000, "{left} ms left, {mode:?}");
-    }
+    // Our clock stands in 2013: an absolute expiry would be long past for the server.
+    let row = OnlineRow {
+        expires_at_us: Some(NOW_US + HOUR_US),
+        ..f.row(1, order(5, 0, 1), 5)
+    };
+    f.write(row).await;
+    let left = pttl(1);
+    assert!(left > 3_500_000 && left <= 3_600_000, "{left} ms left");
     // A newer row without expiry takes the old expiry away; a far one does not overflow; a fraction of a millisecond is one.
     f.write(f.row(1, order(6, 0, 1), 6)).await;
     assert_eq!(pttl(1), -1);

@@ -1,17 +1,17 @@
 //! Stores under test, and rows to put into them.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 
 use bytes::{Bytes, BytesMut};
 use triplane_contract::store::OnlineAccess;
 use triplane_contract::{Column, FeatureColumn, OnMissing, Schema, ValueType, View};
 use triplane_feature_store::key::{KeyEncoder, RowKey};
-use triplane_feature_store::online::{self, Mark, OnlineStore, Piece, TableId, WriteMode, Written};
+use triplane_feature_store::online::{self, Mark, OnlineStore, TableId, Written};
 use triplane_feature_store::order::{Order, Rank};
 use triplane_feature_store::row::{OnlineRow, RowDecoder, RowEncoder};
 use triplane_feature_store::{Clock, FixedClock, Value};
-
-use crate::redis_server::RedisServer;
+use triplane_test_servers::{Redis, RedisCluster};
 
 /// What the clock of every store says at first.
 pub(crate) const NOW_US: i64 = 1_380_000_000_000_000;
@@ -20,11 +20,18 @@ pub(crate) const TABLE: TableId = TableId(7);
 /// Features of a row; all hold the same number, so that a mix of two rows shows.
 const WIDTH: usize = 8;
 
-/// A store with its clock and, for Redis, its server.
+/// What keeps the rows of a store.
+pub(crate) enum Servers {
+    None,
+    One(Redis),
+    Cluster { _kept: Arc<RedisCluster> },
+}
+
+/// A store with its clock and, for Redis, its servers.
 pub(crate) struct Fixture {
     pub(crate) store: Arc<dyn OnlineStore>,
     pub(crate) clock: Arc<FixedClock>,
-    pub(crate) server: Option<RedisServer>,
+    pub(crate) servers: Servers,
     pub(crate) view: View,
 }
 
@@ -35,17 +42,17 @@ impl Fixture {
         Self {
             store,
             clock,
-            server: None,
+            servers: Servers::None,
             view: view("AAAAAAAA"),
         }
     }
 
     pub(crate) async fn redis() -> Self {
-        Self::on(RedisServer::start(&[]), "flights:", None).await
+        Self::on(Redis::start(), "flights:", None).await
     }
 
     /// A store on `server` with the default user.
-    pub(crate) async fn on(server: RedisServer, prefix: &str, password_file: Option<String>) -> Self {
+    pub(crate) async fn on(server: Redis, prefix: &str, password_file: Option<String>) -> Self {
         let clock = Arc::new(FixedClock::new(NOW_US));
         let store = connect(
             &server.address(),
@@ -57,17 +64,38 @@ impl Fixture {
         Self {
             store,
             clock,
-            server: Some(server),
+            servers: Servers::One(server),
             view: view("AAAAAAAA"),
         }
     }
 
-    pub(crate) fn server(&self) -> &RedisServer {
-        self.server.as_ref().expect("this fixture has a server")
+    /// A store on a cluster that the tests running now share, with a prefix of its own.
+    pub(crate) async fn cluster() -> Self {
+        static STORES: AtomicUsize = AtomicUsize::new(0);
+        let prefix = format!("store-{}:", STORES.fetch_add(1, Ordering::SeqCst));
+        let cluster = shared_cluster();
+        let clock = Arc::new(FixedClock::new(NOW_US));
+        let store = connect(&cluster.address(), &prefix, None, Arc::<FixedClock>::clone(&clock)).await;
+        Self {
+            store,
+            clock,
+            servers: Servers::Cluster { _kept: cluster },
+            view: view("AAAAAAAA"),
+        }
     }
 
-    pub(crate) fn server_mut(&mut self) -> &mut RedisServer {
-        self.server.as_mut().expect("this fixture has a server")
+    pub(crate) fn server(&self) -> &Redis {
+        match &self.servers {
+            Servers::One(server) => server,
+            Servers::None | Servers::Cluster { .. } => panic!("this fixture has no single server"),
+        }
+    }
+
+    pub(crate) fn server_mut(&mut self) -> &mut Redis {
+        match &mut self.servers {
+            Servers::One(server) => server,
+            Servers::None | Servers::Cluster { .. } => panic!("this fixture has no single server"),
+        }
     }
 
     pub(crate) fn key(&self, id: i64) -> RowKey {
@@ -111,23 +139,31 @@ impl Fixture {
     }
 
     pub(crate) async fn write(&self, row: OnlineRow) -> Written {
-        self.store.write(&[row], WriteMode::Rule).await.unwrap()[0]
+        self.store.write(&[row]).await.unwrap()[0]
     }
 
     pub(crate) async fn read(&self, id: i64) -> Option<Bytes> {
         self.store.read(&[self.key(id)]).await.unwrap().remove(0)
     }
 
-    pub(crate) async fn mark(&self, view_id: &str, piece: Piece) -> Mark {
-        let marks = self.store.marks(view_id, TABLE).await.unwrap();
-        marks[usize::from(piece.0)].clone()
+    /// The mark of the piece at `place`.
+    pub(crate) async fn mark(&self, view_id: &str, place: usize) -> Mark {
+        self.store.marks(view_id, TABLE).await.unwrap().swap_remove(place)
     }
 
     /// Publishes nothing, as version `version`.
-    pub(crate) async fn advance(&self, view_id: &str, piece: Piece, version: i64) {
-        let token = self.mark(view_id, piece).await.token;
-        let advanced = self.store.advance_mark(view_id, piece, &token, version).await;
-        assert!(advanced.unwrap(), "nothing has touched the mark");
+    pub(crate) async fn advance(&self, view_id: &str, place: usize, version: i64) {
+        let mark = self.mark(view_id, place).await;
+        assert!(
+            self.advances(view_id, &mark, version).await,
+            "nothing has touched the mark"
+        );
+    }
+
+    /// Whether `mark` still is the one of its piece.
+    pub(crate) async fn advances(&self, view_id: &str, mark: &Mark, version: i64) -> bool {
+        let marks = std::slice::from_ref(mark);
+        self.store.advance_marks(view_id, marks, version).await.unwrap()
     }
 
     /// The number that all features of the stored row hold; fails where they differ, `None` without a live row.
@@ -144,6 +180,17 @@ impl Fixture {
             other => panic!("not a number: {other}"),
         }
     }
+}
+
+/// The cluster of the tests that run at this moment; it ends with the last of them.
+fn shared_cluster() -> Arc<RedisCluster> {
+    static SHARED: Mutex<Weak<RedisCluster>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap();
+    shared.upgrade().unwrap_or_else(|| {
+        let cluster = Arc::new(RedisCluster::start());
+        *shared = Arc::downgrade(&cluster);
+        cluster
+    })
 }
 
 pub(crate) async fn connect(

@@ -7,11 +7,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod cluster_faults;
 mod conformance;
 mod expiry;
 mod fixture;
 mod redis_faults;
-mod redis_server;
 mod stalling_proxy;
 mod suite;
 
@@ -31,6 +31,13 @@ macro_rules! contract {
                 crate::suite::$case(&crate::fixture::Fixture::redis().await).await;
             })*
         }
+
+        mod redis_cluster {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                crate::suite::$case(&crate::fixture::Fixture::cluster().await).await;
+            })*
+        }
     };
 }
 
@@ -43,7 +50,6 @@ contract!(
     a_stale_writer_cannot_bring_a_retracted_row_back,
     a_tombstone_stays_until_a_newer_row_comes,
     rows_past_their_expiry_are_not_stored,
-    a_first_fill_stores_without_asking_and_the_rule_holds_afterwards,
     a_megabyte_comes_back_as_it_was,
     marks_never_go_back_and_pieces_are_apart,
     a_mark_is_the_same_one_until_it_is_lost_and_then_no_token_of_before_advances_it,

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use triplane_feature_store::SystemClock;
 use triplane_feature_store::key::RowKey;
-use triplane_feature_store::online::{OnlineError, OnlineStore, Piece, WriteMode, Written};
+use triplane_feature_store::online::{OnlineError, OnlineStore, Piece, Written};
+use triplane_test_servers::Redis;
 
 use crate::fixture::{Fixture, TABLE, connect, order};
-use crate::redis_server::RedisServer;
 use crate::stalling_proxy::StallingProxy;
 
 /// Asks again until the store answers; fails after half a minute.
@@ -24,9 +24,9 @@ async fn until_it_answers(store: &dyn OnlineStore) {
 async fn a_wiped_server_has_no_marks_and_takes_older_rows_again() {
     let f = Fixture::redis().await;
     f.write(f.row(1, order(5, 0, 1), 5)).await;
-    f.advance("AAAAAAAA", Piece(1), 7).await;
+    f.advance("AAAAAAAA", 1, 7).await;
     f.server().run::<()>(&[b"FLUSHALL"]);
-    assert_eq!(f.mark("AAAAAAAA", Piece(1)).await.published, None);
+    assert_eq!(f.mark("AAAAAAAA", 1).await.published, None);
     assert_eq!(f.write(f.row(1, order(4, 0, 1), 4)).await, Written::Stored);
 }
 
@@ -39,55 +39,51 @@ async fn a_restarted_server_is_used_again_though_it_knows_no_script() {
     assert_eq!(f.number(1).await, None);
     assert_eq!(f.write(f.row(1, order(4, 0, 1), 4)).await, Written::Stored);
     f.server().run::<()>(&[b"SCRIPT", b"FLUSH"]);
-    f.advance("AAAAAAAA", Piece(1), 7).await;
+    f.advance("AAAAAAAA", 1, 7).await;
     f.server().run::<()>(&[b"SCRIPT", b"FLUSH"]);
     let rows = [f.row(1, order(3, 0, 1), 3), f.row(2, order(3, 0, 1), 3)];
-    assert_eq!(
-        f.store.write(&rows, WriteMode::Rule).await.unwrap(),
-        [Written::Older, Written::Stored]
-    );
+    assert_eq!(f.store.write(&rows).await.unwrap(), [Written::Older, Written::Stored]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn marks_that_were_read_before_a_wipe_do_not_advance_after_it() {
     let f = Fixture::redis().await;
-    f.advance("AAAAAAAA", Piece(1), 7).await;
-    let token = f.mark("AAAAAAAA", Piece(1)).await.token;
+    f.advance("AAAAAAAA", 1, 7).await;
+    let old = f.mark("AAAAAAAA", 1).await;
     f.server().run::<()>(&[b"FLUSHALL"]);
     for _ in 0..2 {
-        assert!(!f.store.advance_mark("AAAAAAAA", Piece(1), &token, 8).await.unwrap());
+        assert!(!f.advances("AAAAAAAA", &old, 8).await);
         // The second time there is a mark again, of whoever came first.
-        assert_eq!(f.mark("AAAAAAAA", Piece(1)).await.published, None);
+        assert_eq!(f.mark("AAAAAAAA", 1).await.published, None);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn marks_that_come_back_from_a_snapshot_do_not_stand_for_rows_that_do_not() {
     let mut f = Fixture::redis().await;
-    f.advance("AAAAAAAA", Piece(1), 7).await;
-    let before = f.mark("AAAAAAAA", Piece(1)).await;
+    f.advance("AAAAAAAA", 1, 7).await;
+    let before = f.mark("AAAAAAAA", 1).await;
     f.server().run::<()>(&[b"SAVE"]);
     f.write(f.row(1, order(5, 0, 1), 5)).await;
     f.server_mut().restart();
     assert_eq!(f.number(1).await, None, "the row is younger than the snapshot");
-    let advanced = f.store.advance_mark("AAAAAAAA", Piece(1), &before.token, 8).await;
-    assert!(!advanced.unwrap());
-    let after = f.mark("AAAAAAAA", Piece(1)).await;
+    assert!(!f.advances("AAAAAAAA", &before, 8).await);
+    let after = f.mark("AAAAAAAA", 1).await;
     assert_eq!((after.published, after.table), (before.published, before.table));
-    f.advance("AAAAAAAA", Piece(1), 8).await;
+    f.advance("AAAAAAAA", 1, 8).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_drop_that_broke_off_is_seen_and_a_mark_that_is_none_is_taken_for_one() {
     let f = Fixture::redis().await;
-    let key = RowKey::mark(f.store.prefix(), "AAAAAAAA", Piece(1));
-    for left in ["12", "0123456789abcdef - -", "\u{fffd}"] {
+    let key = RowKey::mark(f.store.prefix(), "AAAAAAAA", Piece::whole()[1]);
+    for left in ["12", "0123456789abcdef - - 2047", "0123456789abcdef 7 5", "\u{fffd}"] {
         f.server().run::<()>(&[b"SET", key.as_bytes(), left.as_bytes()]);
-        let mark = f.mark("AAAAAAAA", Piece(1)).await;
+        let mark = f.mark("AAAAAAAA", 1).await;
         assert_eq!((mark.table, mark.published), (None, None), "{left}");
         f.write(f.row(1, order(5, 0, 1), 5)).await;
         assert_eq!(f.store.drop_view("AAAAAAAA").await.unwrap(), 1, "{left}");
-        assert_eq!(f.mark("AAAAAAAA", Piece(1)).await.table, Some(TABLE), "{left}");
+        assert_eq!(f.mark("AAAAAAAA", 1).await.table, Some(TABLE), "{left}");
     }
 }
 
@@ -97,25 +93,26 @@ async fn a_drop_that_was_overtaken_voids_the_marks_of_who_filled_the_view_meanwh
     let f = Fixture::redis().await;
     let rows: Vec<_> = (0..ROWS).map(|id| f.row(id, order(1, 0, 1), id)).collect();
     let mark = |piece| RowKey::mark(f.store.prefix(), "AAAAAAAA", piece).as_bytes().to_vec();
-    let published = format!("0123456789abcdef {TABLE} 5").into_bytes();
-    let filled: Vec<Vec<u8>> = Piece::all()
-        .flat_map(|piece| [mark(piece), published.clone()])
+    let published = |piece: Piece| format!("0123456789abcdef {TABLE} 5 {}", piece.last).into_bytes();
+    let filled: Vec<Vec<u8>> = Piece::whole()
+        .into_iter()
+        .flat_map(|piece| [mark(piece), published(piece)])
         .collect();
     let fill: Vec<&[u8]> = [&b"MSET"[..]]
         .into_iter()
         .chain(filled.iter().map(Vec::as_slice))
         .collect();
-    let claimed = || f.server().run::<Option<String>>(&[b"GET", &mark(Piece(15))]);
+    let claimed = || f.server().run::<Option<String>>(&[b"GET", &mark(Piece::whole()[15])]);
     for _ in 0..50 {
-        f.store.write(&rows, WriteMode::FirstFill).await.unwrap();
+        f.store.write(&rows).await.unwrap();
         let store = Arc::clone(&f.store);
         let drop = tokio::spawn(async move { store.drop_view("AAAAAAAA").await.unwrap() });
-        while !drop.is_finished() && !claimed().is_some_and(|mark| mark.ends_with(" - -")) {
+        while !drop.is_finished() && !claimed().is_some_and(|mark| mark.contains(" - - ")) {
             tokio::task::yield_now().await;
         }
         f.server().run::<()>(&fill);
         if drop.await.unwrap() < ROWS as u64 {
-            assert_eq!(f.mark("AAAAAAAA", Piece(0)).await.published, None);
+            assert_eq!(f.mark("AAAAAAAA", 0).await.published, None);
             return;
         }
         // The drop was over before the marks came.
@@ -127,7 +124,7 @@ async fn a_drop_that_was_overtaken_voids_the_marks_of_who_filled_the_view_meanwh
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_away_is_an_error_that_names_it_and_costs_no_time() {
     let mut f = Fixture::redis().await;
-    f.server_mut().stop();
+    f.server_mut().kill();
     let started = Instant::now();
     for _ in 0..200 {
         let error = f.store.read(&[f.key(1)]).await.unwrap_err();
@@ -147,8 +144,8 @@ async fn a_server_that_is_away_is_an_error_that_names_it_and_costs_no_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_may_be_named_before_its_server_is_there() {
-    let mut server = RedisServer::start(&[]);
-    server.stop();
+    let mut server = Redis::start();
+    server.kill();
     let store = connect(&server.address(), "", None, Arc::new(SystemClock)).await;
     assert!(matches!(store.ping().await, Err(OnlineError::Unreachable { .. })));
     server.restart();
@@ -194,10 +191,8 @@ async fn a_full_server_refuses_writes_as_full_and_goes_on_reading() {
     let f = Fixture::redis().await;
     f.write(f.row(1, order(1, 0, 1), 1)).await;
     f.server().run::<()>(&[b"CONFIG", b"SET", b"maxmemory", b"1"]);
-    for mode in [WriteMode::Rule, WriteMode::FirstFill] {
-        let error = f.store.write(&[f.row(2, order(1, 0, 1), 1)], mode).await.unwrap_err();
-        assert!(matches!(error, OnlineError::Full { .. }), "{mode:?}: {error}");
-    }
+    let error = f.store.write(&[f.row(2, order(1, 0, 1), 1)]).await.unwrap_err();
+    assert!(matches!(error, OnlineError::Full { .. }), "{error}");
     assert_eq!(f.number(1).await, Some(1));
     assert_eq!(
         f.store.drop_view("AAAAAAAA").await.unwrap(),
@@ -211,7 +206,7 @@ async fn a_new_password_counts_from_the_next_login() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "wrong\n").unwrap();
     let path = file.path().to_str().unwrap().to_owned();
-    let f = Fixture::on(RedisServer::start(&["--requirepass", "right"]), "", Some(path)).await;
+    let f = Fixture::on(Redis::start_with(&["--requirepass", "right"]), "", Some(path)).await;
     let error = f.store.ping().await.unwrap_err();
     assert!(matches!(error, OnlineError::Denied { .. }), "{error}");
     std::fs::write(file.path(), "right\n").unwrap();
@@ -221,22 +216,22 @@ async fn a_new_password_counts_from_the_next_login() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_login_where_one_is_asked_for_is_denied() {
-    let f = Fixture::on(RedisServer::start(&["--requirepass", "right"]), "", None).await;
+    let f = Fixture::on(Redis::start_with(&["--requirepass", "right"]), "", None).await;
     let error = f.store.read(&[f.key(1)]).await.unwrap_err();
     assert!(matches!(error, OnlineError::Denied { .. }), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stores_with_different_prefixes_share_a_server_without_seeing_each_other() {
-    let f = Fixture::on(RedisServer::start(&[]), "a[b]*?\\:", None).await;
+    let f = Fixture::on(Redis::start(), "a[b]*?\\:", None).await;
     let mut other = Fixture::memory();
     other.store = connect(&f.server().address(), "ab:", None, Arc::new(SystemClock)).await;
     f.write(f.row(1, order(1, 0, 1), 1)).await;
     other.write(other.row(1, order(1, 0, 1), 2)).await;
-    other.advance("AAAAAAAA", Piece(0), 1).await;
+    other.advance("AAAAAAAA", 0, 1).await;
     assert_eq!(f.store.drop_view("AAAAAAAA").await.unwrap(), 1);
     assert_eq!((f.number(1).await, other.number(1).await), (None, Some(2)));
-    assert_eq!(other.mark("AAAAAAAA", Piece(0)).await.published, Some(1));
+    assert_eq!(other.mark("AAAAAAAA", 0).await.published, Some(1));
 }
 
 #[tokio::test]
@@ -263,7 +258,7 @@ async fn settings_that_cannot_be_meant_are_refused_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_went_silent_is_replaced_though_every_caller_gives_up_early() {
-    let server = RedisServer::start(&[]);
+    let server = Redis::start();
     let proxy = StallingProxy::to(server.address()).await;
     let store = connect(proxy.address(), "", None, Arc::new(SystemClock)).await;
     store.ping().await.unwrap();

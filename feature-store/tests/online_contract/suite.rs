@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use triplane_feature_store::online::{Piece, TableId, WriteMode, Written};
+use triplane_feature_store::online::{Mark, Piece, TableId, Written};
 use triplane_feature_store::order::{Order, Rank};
 use triplane_feature_store::row::OnlineRow;
 
@@ -92,7 +92,7 @@ pub(crate) async fn the_order_of_rows_in_a_batch_does_not_matter(f: &Fixture) {
     {
         let id = id as i64;
         let rows: Vec<OnlineRow> = places.iter().map(|p| f.row(id, orders[*p], *p as i64)).collect();
-        let written = f.store.write(&rows, WriteMode::Rule).await.unwrap();
+        let written = f.store.write(&rows).await.unwrap();
         assert_eq!(f.number(id).await, Some(1), "{places:?}");
         let newest = places.iter().position(|p| *p == 1).unwrap();
         assert_eq!(written[newest], Written::Stored, "{places:?}");
@@ -107,9 +107,9 @@ pub(crate) async fn rows_of_one_batch_may_lie_anywhere_and_outcomes_keep_their_p
         .filter(|id| id % 3 == 0)
         .map(|id| f.row(id, order(9, 0, 1), 9))
         .collect();
-    f.store.write(&newer, WriteMode::Rule).await.unwrap();
+    f.store.write(&newer).await.unwrap();
     let rows: Vec<OnlineRow> = ids.clone().map(|id| f.row(id, order(5, 0, 1), id)).collect();
-    let written = f.store.write(&rows, WriteMode::Rule).await.unwrap();
+    let written = f.store.write(&rows).await.unwrap();
     let read = f
         .store
         .read(&ids.clone().map(|id| f.key(id)).collect::<Vec<_>>())
@@ -135,7 +135,7 @@ pub(crate) async fn racing_writers_never_mix_rows_and_the_newest_wins(f: &Fixtur
         let rows: Vec<OnlineRow> = numbers.map(|n| f.row(n % KEYS, order(n / 16, n, 1), n)).collect();
         writers.push(tokio::spawn(async move {
             for batch in rows.chunks(7) {
-                store.write(batch, WriteMode::Rule).await.unwrap();
+                store.write(batch).await.unwrap();
             }
         }));
     }
@@ -224,71 +224,44 @@ pub(crate) async fn a_tombstone_stays_until_a_newer_row_comes(f: &Fixture) {
 }
 
 pub(crate) async fn rows_past_their_expiry_are_not_stored(f: &Fixture) {
-    for (id, mode) in [(1, WriteMode::Rule), (2, WriteMode::FirstFill)] {
-        let row = |at| OnlineRow {
-            expires_at_us: Some(at),
-            ..f.row(id, order(1, 0, 1), 1)
-        };
-        let written = f
-            .store
-            .write(&[row(NOW_US), row(i64::MIN), row(NOW_US + 60_000_000)], mode)
-            .await
-            .unwrap();
-        assert_eq!(
-            written,
-            [Written::Expired, Written::Expired, Written::Stored],
-            "{mode:?}"
-        );
-        assert_eq!(f.number(id).await, Some(1), "{mode:?}");
-    }
-}
-
-pub(crate) async fn a_first_fill_stores_without_asking_and_the_rule_holds_afterwards(f: &Fixture) {
-    let rows: Vec<OnlineRow> = (0..1_200).map(|id| f.row(id, order(5, 0, 1), id)).collect();
-    let written = f.store.write(&rows, WriteMode::FirstFill).await.unwrap();
-    assert!(written.len() == 1_200 && written.iter().all(|w| *w == Written::Stored));
-    f.store
-        .write(&[f.row(0, order(4, 0, 1), 77)], WriteMode::FirstFill)
-        .await
-        .unwrap();
-    assert_eq!(f.number(0).await, Some(77), "a first fill does not compare");
-    assert_eq!(f.write(f.row(1_199, order(4, 0, 1), 0)).await, Written::Older);
-    assert_eq!(f.number(1_199).await, Some(1_199));
+    let row = |at| OnlineRow {
+        expires_at_us: Some(at),
+        ..f.row(1, order(1, 0, 1), 1)
+    };
+    let rows = [row(NOW_US), row(i64::MIN), row(NOW_US + 60_000_000)];
+    let written = f.store.write(&rows).await.unwrap();
+    assert_eq!(written, [Written::Expired, Written::Expired, Written::Stored]);
+    assert_eq!(f.number(1).await, Some(1));
 }
 
 pub(crate) async fn a_megabyte_comes_back_as_it_was(f: &Fixture) {
     let noise: Vec<u8> = (0..1 << 20)
         .map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
         .collect();
-    for (id, mode) in [(1, WriteMode::Rule), (2, WriteMode::FirstFill)] {
-        let mut row = f.row(id, order(1, 0, 1), 1);
-        let mut bytes = row.bytes.to_vec();
-        bytes.extend_from_slice(&noise);
-        row.bytes = bytes.into();
-        // Two of them are more than one pipeline.
-        let rows = [
-            row.clone(),
-            OnlineRow {
-                key: f.key(id + 10),
-                ..row.clone()
-            },
-        ];
-        f.store.write(&rows, mode).await.unwrap();
-        let read = f.store.read(&[f.key(id), f.key(id + 10)]).await.unwrap();
-        assert!(read.iter().all(|found| found.as_ref() == Some(&row.bytes)), "{mode:?}");
-    }
+    let mut row = f.row(1, order(1, 0, 1), 1);
+    let mut bytes = row.bytes.to_vec();
+    bytes.extend_from_slice(&noise);
+    row.bytes = bytes.into();
+    // Two of them are more than one pipeline.
+    let other = OnlineRow {
+        key: f.key(11),
+        ..row.clone()
+    };
+    f.store.write(&[row.clone(), other]).await.unwrap();
+    let read = f.store.read(&[f.key(1), f.key(11)]).await.unwrap();
+    assert!(read.iter().all(|found| found.as_ref() == Some(&row.bytes)));
 }
 
 pub(crate) async fn marks_never_go_back_and_pieces_are_apart(f: &Fixture) {
     let marks = |view_id: &'static str| async move {
         let marks = f.store.marks(view_id, TABLE).await.unwrap();
-        assert_eq!(
-            marks.iter().map(|mark| mark.piece).collect::<Vec<_>>(),
-            Piece::all().collect::<Vec<_>>()
-        );
+        let pieces: Vec<Piece> = marks.iter().map(|mark| mark.piece).collect();
+        let slots: u32 = pieces.iter().map(|piece| u32::from(piece.last - piece.first) + 1).sum();
+        assert!(pieces.is_sorted() && slots == 16_384, "{pieces:?}");
         marks.into_iter().map(|mark| mark.published).collect::<Vec<_>>()
     };
-    assert_eq!(marks("AAAAAAAA").await, vec![None; 16]);
+    let nothing = vec![None; marks("AAAAAAAA").await.len()];
+    assert_eq!(marks("AAAAAAAA").await, nothing);
     // Numbers of different lengths, and beyond what a double holds.
     let steps = [
         (0, 0),
@@ -300,45 +273,40 @@ pub(crate) async fn marks_never_go_back_and_pieces_are_apart(f: &Fixture) {
         (1 << 53, (1 << 53) + 1),
     ];
     for (version, expected) in steps {
-        f.advance("AAAAAAAA", Piece(3), version).await;
+        f.advance("AAAAAAAA", 3, version).await;
         assert_eq!(marks("AAAAAAAA").await[3], Some(expected), "after {version}");
     }
-    f.advance("AAAAAAAA", Piece(3), i64::MAX).await;
-    f.advance("AAAAAAAA", Piece(15), 1).await;
-    let mut expected = vec![None; 16];
+    f.advance("AAAAAAAA", 3, i64::MAX).await;
+    f.advance("AAAAAAAA", 15, 1).await;
+    let mut expected = nothing.clone();
     (expected[3], expected[15]) = (Some(i64::MAX), Some(1));
     assert_eq!(marks("AAAAAAAA").await, expected);
-    assert_eq!(marks("BBBBBBBB").await, vec![None; 16]);
+    assert_eq!(marks("BBBBBBBB").await, nothing);
 }
 
 pub(crate) async fn a_mark_is_the_same_one_until_it_is_lost_and_then_no_token_of_before_advances_it(f: &Fixture) {
-    let old = f.mark("AAAAAAAA", Piece(3)).await;
-    assert_eq!(old, f.mark("AAAAAAAA", Piece(3)).await);
-    f.advance("AAAAAAAA", Piece(3), 7).await;
-    assert_eq!(old.token, f.mark("AAAAAAAA", Piece(3)).await.token);
-    let late = async |version| {
-        f.store
-            .advance_mark("AAAAAAAA", Piece(3), &old.token, version)
-            .await
-            .unwrap()
-    };
+    let old = f.mark("AAAAAAAA", 3).await;
+    assert_eq!(old, f.mark("AAAAAAAA", 3).await);
+    f.advance("AAAAAAAA", 3, 7).await;
+    assert_eq!(old.token, f.mark("AAAAAAAA", 3).await.token);
+    let late = async |version| f.advances("AAAAAAAA", &old, version).await;
     // An older publisher is not wrong about its rows, it only brings no news.
     assert!(late(6).await);
-    assert_eq!(f.mark("AAAAAAAA", Piece(3)).await.published, Some(7));
+    assert_eq!(f.mark("AAAAAAAA", 3).await.published, Some(7));
     f.store.drop_view("AAAAAAAA").await.unwrap();
     assert!(!late(8).await, "there is no mark");
-    let new = f.mark("AAAAAAAA", Piece(3)).await;
+    let new = f.mark("AAAAAAAA", 3).await;
     assert_eq!((new.published, new.table), (None, Some(TABLE)));
     assert_ne!(new.token, old.token);
     assert!(!late(8).await, "this is another mark");
-    assert_eq!(f.mark("AAAAAAAA", Piece(3)).await, new);
+    assert_eq!(f.mark("AAAAAAAA", 3).await, new);
     // The token of another piece is none of this one's.
-    let other = f.mark("AAAAAAAA", Piece(4)).await.token;
-    assert!(!f.store.advance_mark("AAAAAAAA", Piece(3), &other, 8).await.unwrap());
+    let other = f.mark("AAAAAAAA", 4).await.token;
+    assert!(!f.advances("AAAAAAAA", &Mark { token: other, ..new }, 8).await);
 }
 
 pub(crate) async fn a_mark_keeps_the_table_it_was_made_for(f: &Fixture) {
-    f.advance("AAAAAAAA", Piece(3), 12).await;
+    f.advance("AAAAAAAA", 3, 12).await;
     let marks = f.store.marks("AAAAAAAA", TableId(u128::MAX)).await.unwrap();
     assert!(marks.iter().all(|mark| mark.table == Some(TABLE)), "{marks:?}");
     assert_eq!(marks[3].published, Some(12));
@@ -355,7 +323,7 @@ pub(crate) async fn a_mark_keeps_the_table_it_was_made_for(f: &Fixture) {
 pub(crate) async fn who_fills_a_view_that_is_dropped_by_many_at_once_loses_no_row_unnoticed(f: &Fixture) {
     const ROWS: i64 = 3_000;
     let rows: Vec<OnlineRow> = (0..ROWS).map(|id| f.row(id, order(1, 0, 1), id)).collect();
-    f.store.write(&rows, WriteMode::Rule).await.unwrap();
+    f.store.write(&rows).await.unwrap();
     let droppers: Vec<_> = (0..4)
         .map(|_| {
             let store = Arc::clone(&f.store);
@@ -369,15 +337,8 @@ pub(crate) async fn who_fills_a_view_that_is_dropped_by_many_at_once_loses_no_ro
         if marks.iter().any(|mark| mark.table.is_none()) {
             continue;
         }
-        f.store.write(&rows, WriteMode::Rule).await.unwrap();
-        let mut advanced = true;
-        for mark in marks {
-            advanced &= f
-                .store
-                .advance_mark("AAAAAAAA", mark.piece, &mark.token, 1)
-                .await
-                .unwrap();
-        }
+        f.store.write(&rows).await.unwrap();
+        let advanced = f.store.advance_marks("AAAAAAAA", &marks, 1).await.unwrap();
         if over {
             assert!(advanced, "nobody is left who could have dropped anything");
             break;
@@ -390,29 +351,24 @@ pub(crate) async fn who_fills_a_view_that_is_dropped_by_many_at_once_loses_no_ro
 
 pub(crate) async fn dropping_a_view_removes_its_rows_and_marks_only(f: &Fixture) {
     let rows: Vec<OnlineRow> = (0..2_500).map(|id| f.row(id, order(1, 0, 1), id)).collect();
-    f.store.write(&rows, WriteMode::FirstFill).await.unwrap();
+    f.store.write(&rows).await.unwrap();
     let other = OnlineRow {
         key: f.key_in("BAAAAAAA", 1),
         ..rows[1].clone()
     };
-    f.store
-        .write(std::slice::from_ref(&other), WriteMode::FirstFill)
-        .await
-        .unwrap();
-    f.advance("AAAAAAAA", Piece(0), 1).await;
-    f.advance("BAAAAAAA", Piece(0), 1).await;
+    f.store.write(std::slice::from_ref(&other)).await.unwrap();
+    f.advance("AAAAAAAA", 0, 1).await;
+    f.advance("BAAAAAAA", 0, 1).await;
     assert_eq!(f.store.drop_view("AAAAAAAA").await.unwrap(), 2_500);
     assert_eq!(f.number(1).await, None);
     assert_eq!(f.store.read(&[other.key]).await.unwrap(), [Some(other.bytes)]);
-    assert_eq!(f.mark("AAAAAAAA", Piece(0)).await.published, None);
-    assert_eq!(f.mark("BAAAAAAA", Piece(0)).await.published, Some(1));
+    assert_eq!(f.mark("AAAAAAAA", 0).await.published, None);
+    assert_eq!(f.mark("BAAAAAAA", 0).await.published, Some(1));
     assert_eq!(f.store.drop_view("AAAAAAAA").await.unwrap(), 0);
 }
 
 pub(crate) async fn empty_calls_are_answered(f: &Fixture) {
     f.store.ping().await.unwrap();
     assert_eq!(f.store.read(&[]).await.unwrap(), []);
-    for mode in [WriteMode::Rule, WriteMode::FirstFill] {
-        assert_eq!(f.store.write(&[], mode).await.unwrap(), []);
-    }
+    assert_eq!(f.store.write(&[]).await.unwrap(), []);
 }

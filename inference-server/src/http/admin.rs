@@ -29,7 +29,9 @@ pub(super) fn ready(app: &App) -> Answer {
 
 pub(super) fn metrics(app: &App) -> Answer {
     for service in app.services().values() {
-        service.metrics.breaker.set(service.reader.breaker_state().gauge());
+        for (shard, state) in service.reader.breaker_states().into_iter().enumerate() {
+            app.metrics.breaker(&service.name, shard).set(state.gauge());
+        }
         service.metrics.known_bytes.set(service.reader.known_bytes() as i64);
         service.metrics.generation.set(service.generation as i64);
     }
@@ -62,11 +64,11 @@ fn write_service(body: &mut Writer, service: &Service) {
         .key("service")
         .string(&service.name);
     body.key("route_generation").integer(service.generation as i64);
-    body.key("breaker")
-        .open(b'{')
-        .key("0")
-        .string(service.reader.breaker_state().name())
-        .close(b'}');
+    body.key("breaker").open(b'{');
+    for (shard, state) in service.reader.breaker_states().into_iter().enumerate() {
+        body.key(&shard.to_string()).string(state.name());
+    }
+    body.close(b'}');
     body.key("models").open(b'[');
     write_variant(body, &service.stable);
     body.close(b']').close(b'}');

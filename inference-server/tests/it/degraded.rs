@@ -155,7 +155,7 @@ async fn a_request_that_comes_to_the_store_late_says_nothing_about_it() {
         .unwrap()];
     let reader = Reader::new(Arc::clone(&store) as Arc<_>, settings, 1 << 20);
     store.set(HANGING);
-    let (timeout, state) = (Duration::from_millis(10), || reader.breaker_state());
+    let (timeout, state) = (Duration::from_millis(10), || reader.breaker_states()[0]);
     let late = reader.read(&keys, timeout, Duration::from_micros(4_999)).await;
     assert!(matches!(late.failure, Some(Failure::Slow)));
     assert_eq!(state(), State::Closed);

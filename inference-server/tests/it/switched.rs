@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::Notify;
 use triplane_feature_store::key::RowKey;
-use triplane_feature_store::online::{Mark, MarkToken, OnlineError, OnlineStore, Piece, TableId, WriteMode, Written};
+use triplane_feature_store::online::{Mark, OnlineError, OnlineStore, TableId, Written};
 use triplane_feature_store::row::OnlineRow;
 
 use crate::world::{Plan, World};
@@ -44,22 +44,16 @@ impl OnlineStore for Switched {
         }
     }
 
-    async fn write(&self, rows: &[OnlineRow], mode: WriteMode) -> Result<Vec<Written>, OnlineError> {
-        self.inner.write(rows, mode).await
+    async fn write(&self, rows: &[OnlineRow]) -> Result<Vec<Written>, OnlineError> {
+        self.inner.write(rows).await
     }
 
     async fn marks(&self, view_id: &str, table: TableId) -> Result<Vec<Mark>, OnlineError> {
         self.inner.marks(view_id, table).await
     }
 
-    async fn advance_mark(
-        &self,
-        view_id: &str,
-        piece: Piece,
-        token: &MarkToken,
-        table_version: i64,
-    ) -> Result<bool, OnlineError> {
-        self.inner.advance_mark(view_id, piece, token, table_version).await
+    async fn advance_marks(&self, view_id: &str, marks: &[Mark], table_version: i64) -> Result<bool, OnlineError> {
+        self.inner.advance_marks(view_id, marks, table_version).await
     }
 
     async fn drop_view(&self, view_id: &str) -> Result<u64, OnlineError> {
@@ -68,6 +62,10 @@ impl OnlineStore for Switched {
 
     async fn ping(&self) -> Result<(), OnlineError> {
         self.inner.ping().await
+    }
+
+    fn shard_of(&self, key: &RowKey) -> usize {
+        self.inner.shard_of(key)
     }
 
     fn prefix(&self) -> &str {

@@ -16,8 +16,8 @@ use triplane_contract::route::{Breaker, FeaturePolicy, OnUnavailable, Role, Rout
 use triplane_contract::store::{OfflineAccess, OnlineAccess, StoreAccess};
 use triplane_contract::{Column, FeatureColumn, OnMissing, Schema, ValueType, View, layout};
 use triplane_feature_store::key::KeyEncoder;
+use triplane_feature_store::online::OnlineStore;
 use triplane_feature_store::online::memory::MemoryStore;
-use triplane_feature_store::online::{OnlineStore, WriteMode};
 use triplane_feature_store::order::{Order, Rank};
 use triplane_feature_store::row::{OnlineRow, RowEncoder};
 use triplane_feature_store::{FixedClock, Value};
@@ -207,7 +207,7 @@ pub(crate) async fn put(store: &dyn OnlineStore, view: &View, keys: &[Value], va
         bytes: bytes.freeze(),
         expires_at_us: None,
     };
-    store.write(&[row], WriteMode::Rule).await.unwrap();
+    store.write(&[row]).await.unwrap();
 }
 
 /// Weather of JFK one hour old, history of JFK to LAX two hours old.

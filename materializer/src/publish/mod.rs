@@ -210,16 +210,14 @@ async fn write(target: &Target<'_>, table: &Table, work: &Work) -> Result<u64, P
 /// Whether every mark of `work` still was the one that was read, and is at the table's version now.
 async fn advance(target: &Target<'_>, table: &Table, work: &Work, marks: &[Mark]) -> Result<bool, PublishError> {
     let view = &target.spec.view;
-    let mut settled = true;
-    for mark in marks.iter().filter(|mark| work.pieces.contains(&mark.piece)) {
-        let done = target
-            .online
-            .advance_mark(&view.id, mark.piece, &mark.token, table.version())
-            .await;
-        settled &= done.context(OnlineSnafu {
-            action: "advance the mark",
-            view: view.full_name(),
-        })?;
-    }
-    Ok(settled)
+    let due: Vec<Mark> = marks
+        .iter()
+        .filter(|mark| work.pieces.contains(&mark.piece))
+        .cloned()
+        .collect();
+    let advanced = target.online.advance_marks(&view.id, &due, table.version()).await;
+    advanced.context(OnlineSnafu {
+        action: "advance the marks",
+        view: view.full_name(),
+    })
 }

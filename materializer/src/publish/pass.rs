@@ -1,6 +1,6 @@
 //! One pass over facts of the table, written online key by key.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -13,7 +13,7 @@ use snafu::ResultExt;
 use triplane_contract::View;
 use triplane_feature_store::Value;
 use triplane_feature_store::key::KeyEncoder;
-use triplane_feature_store::online::{Piece, WriteMode, Written};
+use triplane_feature_store::online::{Piece, Written};
 use triplane_feature_store::order::Order;
 use triplane_feature_store::row::{OnlineRow, RowEncoder};
 use triplane_feature_store::semantics::expires_at_us;
@@ -113,7 +113,8 @@ pub(super) struct Pass<'a> {
     target: &'a Target<'a>,
     table: &'a Table,
     engine: &'a Engine,
-    pieces: BTreeSet<Piece>,
+    /// Sorted.
+    pieces: Vec<Piece>,
     keys: KeyEncoder,
     rows: RowEncoder,
     taken: u64,
@@ -139,7 +140,7 @@ impl<'a> Pass<'a> {
             target,
             table,
             engine,
-            pieces: pieces.iter().copied().collect(),
+            pieces: pieces.to_vec(),
             keys,
             rows,
             taken: 0,
@@ -239,7 +240,7 @@ impl<'a> Pass<'a> {
     fn add(&self, batch: &mut Batch, state: &State, entity: Vec<u8>) -> Result<(), PublishError> {
         let view = &self.target.spec.view;
         let key = self.keys.key_of_entity(&entity);
-        if !self.pieces.contains(&key.piece()) {
+        if !Piece::any_has(&self.pieces, key.slot()) {
             return Ok(());
         }
         let mut bytes = BytesMut::new();
@@ -270,8 +271,7 @@ impl<'a> Pass<'a> {
             return Ok(());
         }
         let view = self.target.spec.view.full_name();
-        // Not a plain SET, even for a generation nobody reads: a run that is slower than the next one would undo its rows.
-        let written = self.target.online.write(&batch.rows, WriteMode::Rule).await;
+        let written = self.target.online.write(&batch.rows).await;
         let written = written.context(OnlineSnafu {
             action: "write rows",
             view: &view,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use triplane_feature_store::FixedClock;
 use triplane_feature_store::key::RowKey;
 use triplane_feature_store::online::memory::MemoryStore;
-use triplane_feature_store::online::{Mark, MarkToken, OnlineError, OnlineStore, Piece, TableId, WriteMode, Written};
+use triplane_feature_store::online::{Mark, OnlineError, OnlineStore, TableId, Written};
 use triplane_feature_store::row::OnlineRow;
 
 /// What happens after the n-th write, counted from 1; `true` empties the store.
@@ -47,8 +47,8 @@ impl OnlineStore for Wiped {
         self.inner().read(keys).await
     }
 
-    async fn write(&self, rows: &[OnlineRow], mode: WriteMode) -> Result<Vec<Written>, OnlineError> {
-        let written = self.inner().write(rows, mode).await;
+    async fn write(&self, rows: &[OnlineRow]) -> Result<Vec<Written>, OnlineError> {
+        let written = self.inner().write(rows).await;
         if (self.after)(self.writes.fetch_add(1, Ordering::SeqCst) + 1) {
             *self.inner.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(MemoryStore::new(self.clock.clone()));
         }
@@ -59,14 +59,8 @@ impl OnlineStore for Wiped {
         self.inner().marks(view_id, table).await
     }
 
-    async fn advance_mark(
-        &self,
-        view_id: &str,
-        piece: Piece,
-        token: &MarkToken,
-        table_version: i64,
-    ) -> Result<bool, OnlineError> {
-        self.inner().advance_mark(view_id, piece, token, table_version).await
+    async fn advance_marks(&self, view_id: &str, marks: &[Mark], table_version: i64) -> Result<bool, OnlineError> {
+        self.inner().advance_marks(view_id, marks, table_version).await
     }
 
     async fn drop_view(&self, view_id: &str) -> Result<u64, OnlineError> {
@@ -75,6 +69,10 @@ impl OnlineStore for Wiped {
 
     async fn ping(&self) -> Result<(), OnlineError> {
         self.inner().ping().await
+    }
+
+    fn shard_of(&self, key: &RowKey) -> usize {
+        self.inner().shard_of(key)
     }
 
     fn prefix(&self) -> &'static str {

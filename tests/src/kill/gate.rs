@@ -206,7 +206,7 @@ mod tests {
             ("put", "s/views/v/g1/_delta_log/00000000000000000001.json"),
             ("get", "s/views/v/g1/part-1.parquet"),
             ("online.write", "7"),
-            ("online.advance_mark", "3"),
+            ("online.advance_marks", "3"),
             ("list", "s/views/v/g1/_rejected"),
         ] {
             let call = gate.enter(operation, path);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use triplane_feature_store::key::RowKey;
-use triplane_feature_store::online::{Mark, MarkToken, OnlineError, OnlineStore, Piece, TableId, WriteMode, Written};
+use triplane_feature_store::online::{Mark, OnlineError, OnlineStore, TableId, Written};
 use triplane_feature_store::row::OnlineRow;
 
 use super::Gate;
@@ -33,13 +33,13 @@ impl OnlineStore for KillableOnline {
         result
     }
 
-    async fn write(&self, rows: &[OnlineRow], mode: WriteMode) -> Result<Vec<Written>, OnlineError> {
+    async fn write(&self, rows: &[OnlineRow]) -> Result<Vec<Written>, OnlineError> {
         let call = self.gate.enter("online.write", &rows.len().to_string());
         if self.gate.is_halfway(call) {
-            self.inner.write(&rows[..rows.len() / 2], mode).await?;
+            self.inner.write(&rows[..rows.len() / 2]).await?;
             die();
         }
-        let result = self.inner.write(rows, mode).await;
+        let result = self.inner.write(rows).await;
         self.gate.leave(call);
         result
     }
@@ -51,15 +51,9 @@ impl OnlineStore for KillableOnline {
         result
     }
 
-    async fn advance_mark(
-        &self,
-        view_id: &str,
-        piece: Piece,
-        token: &MarkToken,
-        table_version: i64,
-    ) -> Result<bool, OnlineError> {
-        let call = self.gate.enter("online.advance_mark", view_id);
-        let result = self.inner.advance_mark(view_id, piece, token, table_version).await;
+    async fn advance_marks(&self, view_id: &str, marks: &[Mark], table_version: i64) -> Result<bool, OnlineError> {
+        let call = self.gate.enter("online.advance_marks", view_id);
+        let result = self.inner.advance_marks(view_id, marks, table_version).await;
         self.gate.leave(call);
         result
     }
@@ -73,6 +67,10 @@ impl OnlineStore for KillableOnline {
 
     async fn ping(&self) -> Result<(), OnlineError> {
         self.inner.ping().await
+    }
+
+    fn shard_of(&self, key: &RowKey) -> usize {
+        self.inner.shard_of(key)
     }
 
     fn prefix(&self) -> &str {

@@ -39,6 +39,11 @@ pub(super) fn code(error: &RedisError) -> String {
         .unwrap_or_default()
 }
 
+/// Whether the server no longer takes the connection's login.
+pub(super) fn is_login_refused(error: Option<&RedisError>) -> bool {
+    error.is_some_and(|error| matches!(code(error).as_str(), "NOAUTH" | "WRONGPASS"))
+}
+
 /// Whether the connection is of no more use after this error.
 pub(super) fn breaks_connection(error: &RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Io | ErrorKind::Parse)

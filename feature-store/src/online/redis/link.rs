@@ -19,7 +19,7 @@ use crate::online::OnlineError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Well above any caller's deadline: it frees what waits for an answer that will not come.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -82,10 +82,6 @@ impl Link {
             next_id: AtomicU64::new(0),
             answers: AtomicU64::new(0),
         }))
-    }
-
-    pub(super) fn address(&self) -> &str {
-        &self.0.endpoint.address
     }
 
     /// Runs `request` on the connection; once more on a new one where it turns out to be broken. Every request of this crate
