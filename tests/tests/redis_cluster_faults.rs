@@ -254,7 +254,11 @@ async fn kill_a_primary(world: &mut World) -> Line {
     suffer(
         world,
         "a primary killed",
-        |w| w.cluster.nodes_mut()[place].kill(),
+        |w| {
+            w.cluster.nodes_mut()[place].kill();
+            // As a Service does, which leads to nodes that are ready.
+            w.front.lead_to(w.cluster.nodes()[(place + 1) % 3].address());
+        },
         async |w| {
             w.cluster.nodes_mut()[place].restart();
             w.set_users();
