@@ -119,8 +119,11 @@ fn wrong_region(asked: &Asked<'_>, found: Option<String>) -> BucketError {
 pub(crate) fn of_data(error: object_store::Error, asked: &Asked<'_>) -> object_store::Error {
     use object_store::Error as E;
     let is_callers = match &error {
-        E::NotModified { .. } | E::Precondition { .. } | E::InvalidPath { .. } => true,
-        E::NotImplemented { .. } | E::NotSupported { .. } => true,
+        E::NotModified { .. }
+        | E::Precondition { .. }
+        | E::InvalidPath { .. }
+        | E::NotImplemented { .. }
+        | E::NotSupported { .. } => true,
         _ => BucketError::find(&error).is_some(),
     };
     if is_callers {

@@ -22,7 +22,7 @@ use triplane_contract::store::S3Credentials;
 use crate::error::BucketError;
 
 /// Temporary credentials are replaced this long before they expire: a request that was signed just before still gets there.
-const BEFORE_EXPIRY: Duration = Duration::from_secs(300);
+const BEFORE_EXPIRY: Duration = Duration::from_mins(5);
 
 const KEY_ID: &str = "accessKeyId";
 const SECRET: &str = "secretAccessKey";

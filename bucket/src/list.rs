@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::Object;
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ListResult, ObjectMeta, Result};
@@ -32,6 +33,22 @@ impl Wanted {
     }
 }
 
+/// What is asked for next.
+enum Next {
+    First,
+    After(String),
+    Nothing,
+}
+
+impl Next {
+    fn of(page: &ListObjectsV2Output) -> Self {
+        match page.next_continuation_token() {
+            Some(token) if !token.is_empty() => Self::After(token.to_owned()),
+            _ => Self::Nothing,
+        }
+    }
+}
+
 /// Every object below `prefix`, in the order of keys.
 pub(crate) fn all(
     bucket: &Arc<Bucket>,
@@ -39,18 +56,14 @@ pub(crate) fn all(
     after: Option<&Path>,
 ) -> BoxStream<'static, Result<ObjectMeta>> {
     let wanted = Wanted::new(prefix, after, false);
-    let begin = (Arc::clone(bucket), wanted, Some(None));
+    let begin = (Arc::clone(bucket), wanted, Next::First);
     stream::try_unfold(begin, |(bucket, wanted, next)| async move {
-        let Some(token) = next else {
+        let Some(page) = page(&bucket, &wanted, &next).await? else {
             return Ok::<_, object_store::Error>(None);
         };
-        let page = page(&bucket, &wanted, token).await?;
-        let objects: Vec<ObjectMeta> = objects(&bucket, page.contents())?;
-        let next = next_page(&page);
-        Ok(Some((
-            stream::iter(objects.into_iter().map(Ok)),
-            (bucket, wanted, next),
-        )))
+        let objects = objects(&bucket, page.contents())?;
+        let rest = (bucket, wanted, Next::of(&page));
+        Ok(Some((stream::iter(objects.into_iter().map(Ok)), rest)))
     })
     .try_flatten()
     .boxed()
@@ -63,39 +76,34 @@ pub(crate) async fn folder(bucket: &Arc<Bucket>, prefix: Option<&Path>) -> Resul
         common_prefixes: Vec::new(),
         objects: Vec::new(),
     };
-    let mut next = Some(None);
-    while let Some(token) = next {
-        let page = page(bucket, &wanted, token).await?;
+    let mut next = Next::First;
+    while let Some(page) = page(bucket, &wanted, &next).await? {
         found.objects.extend(objects(bucket, page.contents())?);
         for folder in page.common_prefixes().iter().filter_map(|folder| folder.prefix()) {
             found.common_prefixes.push(path(bucket, folder)?);
         }
-        next = next_page(&page);
+        next = Next::of(&page);
     }
     Ok(found)
 }
 
-/// `Some(token)` where more follows.
-fn next_page(page: &ListObjectsV2Output) -> Option<Option<String>> {
-    let token = page.next_continuation_token().filter(|token| !token.is_empty());
-    token.map(|token| Some(token.to_owned()))
-}
-
-async fn page(bucket: &Bucket, wanted: &Wanted, token: Option<String>) -> Result<ListObjectsV2Output> {
+/// The page that `next` asks for.
+async fn page(bucket: &Bucket, wanted: &Wanted, next: &Next) -> Result<Option<ListObjectsV2Output>> {
+    let request = bucket.control.list_objects_v2().bucket(&bucket.name);
+    let request = request
+        .prefix(&wanted.prefix)
+        .set_delimiter(wanted.folders.then(|| "/".to_owned()));
+    let request = match next {
+        Next::First => request.set_start_after(wanted.after.clone()),
+        Next::After(token) => request.continuation_token(token),
+        Next::Nothing => return Ok(None),
+    };
     let call = Call::new("list", &wanted.prefix, 0);
     let attempt = || async {
-        let request = bucket.control.list_objects_v2().bucket(&bucket.name);
-        let request = request
-            .prefix(&wanted.prefix)
-            .set_delimiter(wanted.folders.then(|| "/".to_owned()));
-        let request = match &token {
-            Some(token) => request.continuation_token(token),
-            None => request.set_start_after(wanted.after.clone()),
-        };
-        let sent = request.send().await;
+        let sent = request.clone().send().await;
         sent.map_err(|error| bucket.of_sdk(&call, &error))
     };
-    bucket.tried(&call, attempt).await
+    bucket.tried(&call, attempt).await.map(Some)
 }
 
 fn objects(bucket: &Bucket, listed: &[Object]) -> Result<Vec<ObjectMeta>> {
@@ -111,7 +119,7 @@ fn objects(bucket: &Bucket, listed: &[Object]) -> Result<Vec<ObjectMeta>> {
             Ok(ObjectMeta {
                 location: path(bucket, object.key().unwrap_or_default())?,
                 // Whole seconds, as the header of a GET or HEAD has it: the same time whoever asks, and however.
-                last_modified: seconds(object.last_modified().map_or(0, |time| time.secs())),
+                last_modified: seconds(object.last_modified().map_or(0, DateTime::secs)),
                 size: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
                 e_tag: object.e_tag().map(quoted),
                 version: None,
@@ -120,8 +128,8 @@ fn objects(bucket: &Bucket, listed: &[Object]) -> Result<Vec<ObjectMeta>> {
         .collect()
 }
 
-fn seconds(since_1970: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp(since_1970, 0).unwrap_or_default()
+fn seconds(since_1970: i64) -> chrono::DateTime<Utc> {
+    chrono::DateTime::from_timestamp(since_1970, 0).unwrap_or_default()
 }
 
 fn path(bucket: &Bucket, key: &str) -> Result<Path> {

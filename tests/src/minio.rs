@@ -19,7 +19,7 @@ use crate::redis::free_port;
 use crate::wait::block_on;
 
 /// How long a server may take to be ready before the test gives up on it.
-const START_WITHIN: Duration = Duration::from_secs(60);
+const START_WITHIN: Duration = Duration::from_mins(1);
 
 const REGION: &str = "us-east-1";
 

@@ -345,7 +345,7 @@ fn with_bucket(access: &StoreAccess, name: &str, at: Option<String>) -> StoreAcc
 async fn with_object() -> (Bed, Arc<dyn ObjectStore>, Key, Vec<u8>) {
     let bed = Bed::new();
     let bucket = triplane_bucket::open(&bed.spec.store.offline).unwrap();
-    let bytes: Vec<u8> = (0..200_000_u32).flat_map(|n| n.to_le_bytes()).take(200_000).collect();
+    let bytes: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).take(200_000).collect();
     let key = Key::from("some/object");
     bucket.put(&key, PutPayload::from(bytes.clone())).await.unwrap();
     bed.proxy.forget();

@@ -40,7 +40,7 @@ pub(super) async fn answer(state: Arc<State>, request: Request<Incoming>) -> Res
     let fault = state.fault(&seen);
     match fault {
         Some(Fault::Refuse(status, code)) => return Ok(refusal(status, code)),
-        Some(Fault::Pretend) => return Ok(whole(200, Bytes::new())),
+        Some(Fault::Pretend) => return Ok(whole(200, &Bytes::new())),
         _ => {}
     }
     let method_is_head = request.method() == hyper::Method::HEAD;
@@ -50,7 +50,7 @@ pub(super) async fn answer(state: Arc<State>, request: Request<Incoming>) -> Res
         return Err(Hangup);
     }
     let length = body.len();
-    let mut response = Response::from_parts(parts, misbehave(fault, body));
+    let mut response = Response::from_parts(parts, misbehave(fault, &body));
     if let Some(Fault::Misstate(by)) = fault {
         let claim = (length as i64 + by).max(0);
         response.headers_mut().insert(header::CONTENT_LENGTH, claim.into());
@@ -80,16 +80,16 @@ fn refusal(status: u16, code: &str) -> Response<Sent> {
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>asked for by a test</Message></Error>"
     );
-    whole(status, body.into())
+    whole(status, &body.into())
 }
 
-fn whole(status: u16, body: Bytes) -> Response<Sent> {
+fn whole(status: u16, body: &Bytes) -> Response<Sent> {
     let mut response = Response::new(misbehave(None, body));
     *response.status_mut() = status.try_into().expect("a status");
     response
 }
 
-fn misbehave(fault: Option<Fault>, body: Bytes) -> Sent {
+fn misbehave(fault: Option<Fault>, body: &Bytes) -> Sent {
     let length = body.len();
     let first = |count: usize| body.slice(..count.min(length));
     let once = |bytes: Bytes| stream::iter([Ok(Frame::data(bytes))]);
