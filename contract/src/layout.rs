@@ -17,6 +17,11 @@ pub fn owner_marker(store_root: &str) -> String {
     format!("{store_root}/_triplane/owner.json")
 }
 
+/// The object that shows that the bucket refuses to overwrite what is there: written once, if absent.
+pub fn preflight(store_root: &str) -> String {
+    format!("{store_root}/_triplane/preflight.json")
+}
+
 /// Root of one view generation: the Delta table with `_triplane/runs` and `_rejected` beside `_delta_log`.
 pub fn view_root(store_root: &str, view: &View) -> String {
     format!("{store_root}/views/{}/g{}", view.name, view.generation)

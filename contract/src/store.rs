@@ -33,6 +33,33 @@ pub enum OfflineAccess {
         /// Absolute path of the bucket's root.
         path: String,
     },
+    /// A bucket on S3 or a server that speaks its protocol.
+    S3 {
+        /// Name of the bucket.
+        bucket: String,
+        /// `http(s)://host:port` of another server than AWS; objects are then addressed by path, not by host name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        endpoint: Option<String>,
+        /// Region of the bucket; `None`: `AWS_REGION`, else us-east-1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        region: Option<String>,
+        /// Where the credentials come from.
+        credentials: S3Credentials,
+    },
+}
+
+/// Where credentials for S3 come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum S3Credentials {
+    /// From the surroundings: a role of the service account (IRSA, Pod Identity), environment, profile or instance.
+    Chain,
+    /// A mounted Secret with the keys `accessKeyId`, `secretAccessKey` and, for temporary ones, `sessionToken`. Read again
+    /// when it changes.
+    Files {
+        /// Absolute path of the folder it is mounted at.
+        directory: String,
+    },
 }
 
 /// Where one FeatureStore keeps its rows.

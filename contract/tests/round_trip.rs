@@ -12,7 +12,7 @@ use triplane_contract::model::{
 };
 use triplane_contract::route::{Breaker, FeaturePolicy, OnUnavailable, Role, Route, RouteTable};
 use triplane_contract::run::{PlannedObject, RejectCause, RejectCount, RunPlan, RunReport, RunSpec, Source, Transform};
-use triplane_contract::store::{OfflineAccess, OnlineAccess, StoreAccess};
+use triplane_contract::store::{OfflineAccess, OnlineAccess, S3Credentials, StoreAccess};
 use triplane_contract::training::{
     ColumnStatistics, JoinedView, PinnedView, TrainingSetManifest, TrainingSetReport, TrainingSetSpec,
 };
@@ -349,4 +349,30 @@ proptest! {
         }
         prop_assert!(at(&a, g).1.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_'));
     }
+}
+
+#[test]
+fn a_bucket_on_s3_is_named_with_the_place_of_its_credentials() {
+    let mounted = OfflineAccess::S3 {
+        bucket: "farm".into(),
+        endpoint: Some("http://minio:9000".into()),
+        region: Some("eu-central-1".into()),
+        credentials: S3Credentials::Files {
+            directory: "/var/run/triplane/s3".into(),
+        },
+    };
+    assert_eq!(back(&mounted), mounted);
+    let on_the_wire = serde_json::json!({"kind": "s3", "bucket": "farm", "endpoint": "http://minio:9000",
+        "region": "eu-central-1", "credentials": {"kind": "files", "directory": "/var/run/triplane/s3"}});
+    assert_eq!(serde_json::to_value(&mounted).unwrap(), on_the_wire);
+
+    let short: OfflineAccess =
+        serde_json::from_str(r#"{"kind": "s3", "bucket": "farm", "credentials": {"kind": "chain"}}"#).unwrap();
+    let plain = OfflineAccess::S3 {
+        bucket: "farm".into(),
+        endpoint: None,
+        region: None,
+        credentials: S3Credentials::Chain,
+    };
+    assert_eq!((&short, &back(&plain)), (&plain, &plain));
 }

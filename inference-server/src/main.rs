@@ -7,11 +7,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use object_store::local::LocalFileSystem;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use triplane_contract::model::ModelCheckSpec;
-use triplane_contract::store::OfflineAccess;
 use triplane_inference_server::{Limits, Server, Settings, verify, watch};
 
 #[global_allocator]
@@ -140,9 +138,8 @@ async fn check(spec: &Path, report: Option<&Path>) -> Result<ExitCode, Error> {
     let content = std::fs::read(spec).map_err(|error| format!("cannot read {}: {error}", spec.display()))?;
     let spec: ModelCheckSpec =
         serde_json::from_slice(&content).map_err(|error| format!("{} is no model check: {error}", spec.display()))?;
-    let OfflineAccess::Directory { path } = &spec.store.offline;
-    let bucket = LocalFileSystem::new_with_prefix(path)?;
-    let found = verify(&spec, &bucket).await;
+    let bucket = triplane_bucket::open(&spec.store.offline)?;
+    let found = verify(&spec, bucket.as_ref()).await;
     let text = serde_json::to_string_pretty(&found)?;
     match report {
         Some(path) => std::fs::write(path, text)?,

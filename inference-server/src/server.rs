@@ -3,11 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use object_store::local::LocalFileSystem;
 use snafu::{OptionExt, ResultExt, Snafu};
 use tokio::net::TcpListener;
 use triplane_contract::route::RouteTable;
-use triplane_contract::store::{OfflineAccess, OnlineAccess};
+use triplane_contract::store::OnlineAccess;
 use triplane_feature_store::online::{self, OnlineStore};
 
 use crate::app::App;
@@ -144,14 +143,13 @@ impl Handle {
     async fn load(&self, table: &RouteTable) -> Result<Arc<Service>, ServeError> {
         // Looked at first: nothing is fetched for a table that cannot be served.
         stable(table)?;
-        let OfflineAccess::Directory { path } = &table.store.offline;
-        let bucket = LocalFileSystem::new_with_prefix(path).context(BucketSnafu {
+        let bucket = triplane_bucket::open(&table.store.offline).context(BucketSnafu {
             service: &table.service,
         })?;
         let reader = self.reader(table).await?;
         let parts = Parts {
             reader: Arc::clone(&reader),
-            bucket: &bucket,
+            bucket: bucket.as_ref(),
             clock: Arc::clone(&self.settings.clock),
             metrics: &self.app.metrics,
             max_artifact_bytes: self.settings.max_artifact_bytes,

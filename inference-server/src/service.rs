@@ -55,7 +55,7 @@ pub enum ServeError {
         /// The service.
         service: String,
         /// Cause.
-        source: object_store::Error,
+        source: triplane_bucket::BucketError,
     },
     /// A model file is not the one that was registered.
     #[snafu(display("model {model}: {source}"))]

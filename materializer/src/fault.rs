@@ -1,5 +1,7 @@
 //! What an error means to whoever started the work: a name for conditions, and whether trying again may help.
 
+use triplane_bucket::BucketError;
+
 use crate::offline::OfflineError;
 use crate::plan::PlanError;
 use crate::publish::PublishError;
@@ -10,6 +12,9 @@ use crate::transform::{QueryError, TransformError};
 impl RunError {
     /// Name of the cause, stable over versions: the reason of a condition.
     pub fn code(&self) -> &'static str {
+        if let Some(bucket) = BucketError::find(self) {
+            return bucket.code();
+        }
         match self {
             Self::SpecVersion { .. } => "SpecVersion",
             Self::Plan {
@@ -51,6 +56,9 @@ impl RunError {
 impl TrainingSetError {
     /// Name of the cause, stable over versions: the reason of a condition.
     pub fn code(&self) -> &'static str {
+        if let Some(bucket) = BucketError::find(self) {
+            return bucket.code();
+        }
         match self {
             Self::Version { .. } => "SpecVersion",
             Self::Claim {

@@ -20,7 +20,7 @@ mod rows;
 mod run;
 mod transform;
 
-pub use environment::{Environment, EnvironmentError, open_bucket};
+pub use environment::Environment;
 pub use objects::{FooterError, ObjectError};
 pub use publish::PublishError;
 pub use run::{RunError, run};

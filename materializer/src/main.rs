@@ -16,7 +16,7 @@ use triplane_contract::training::TrainingSetSpec;
 use triplane_feature_store::online::connect;
 use triplane_feature_store::{Clock, SystemClock};
 use triplane_materializer::progress::Logged;
-use triplane_materializer::{Environment, open_bucket, run, training_set};
+use triplane_materializer::{Environment, run, training_set};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -86,7 +86,9 @@ async fn work(arguments: Arguments) -> Result<(), Whatever> {
 
 async fn open(store: &StoreAccess, scratch: PathBuf) -> Result<Environment, Whatever> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let bucket = open_bucket(&store.offline).whatever_context("failed to open the offline store")?;
+    let bucket = triplane_bucket::open(&store.offline).whatever_context("failed to open the offline store")?;
+    let checked = triplane_bucket::preflight(&store.offline, &store.root).await;
+    checked.whatever_context("the offline store cannot be used")?;
     let online = connect(&store.online, Arc::clone(&clock))
         .await
         .whatever_context("failed to open the online store")?;

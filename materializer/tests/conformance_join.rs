@@ -18,11 +18,11 @@ use triplane_contract::{ValueType, layout, version};
 use triplane_feature_store::conformance::{Case, CaseView, Question, Target, load};
 use triplane_feature_store::online::memory::MemoryStore;
 use triplane_feature_store::{FixedClock, Value};
+use triplane_materializer::Environment;
 use triplane_materializer::join::one_row;
 use triplane_materializer::offline::{CommitOutcome, RunCommit, TableWriter, commit_run, create_if_absent, row_schema};
 use triplane_materializer::progress::Silent;
 use triplane_materializer::training_set::build;
-use triplane_materializer::{Environment, open_bucket};
 
 /// Enough for everything in memory, and so little that every row goes through files.
 const MEMORY_LIMITS: [u64; 2] = [64 << 20, 1];
@@ -189,7 +189,7 @@ async fn run_case(case: &Case) {
     };
     let clock = Arc::new(FixedClock::new(0));
     let env = Environment {
-        bucket: open_bucket(&offline).unwrap(),
+        bucket: triplane_bucket::open(&offline).unwrap(),
         online: Arc::new(MemoryStore::new(clock.clone())),
         clock,
         scratch: dir.path().join("scratch"),

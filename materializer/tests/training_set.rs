@@ -25,10 +25,10 @@ use triplane_contract::{Column, FeatureColumn, OnMissing, Schema, ValueType, Vie
 use triplane_feature_store::FixedClock;
 use triplane_feature_store::online::memory::MemoryStore;
 use triplane_feature_store::order::Order;
+use triplane_materializer::Environment;
 use triplane_materializer::offline::{CommitOutcome, RunCommit, TableWriter, commit_run, create_if_absent, row_schema};
 use triplane_materializer::progress::Silent;
 use triplane_materializer::training_set::{TrainingSetError, build};
-use triplane_materializer::{Environment, open_bucket};
 
 const HOUR: i64 = 3_600_000_000;
 const NOON: i64 = 1_700_000_000_000_000;
@@ -181,7 +181,7 @@ impl World {
         };
         let clock = Arc::new(FixedClock::new(NOON + 100 * HOUR));
         let env = Environment {
-            bucket: open_bucket(&offline).unwrap(),
+            bucket: triplane_bucket::open(&offline).unwrap(),
             online: Arc::new(MemoryStore::new(clock.clone())),
             clock,
             scratch: dir.path().join("scratch"),

@@ -67,6 +67,13 @@ impl Run {
         serde_json::from_slice(&std::fs::read(file.path()).expect("calls")).expect("calls are JSON")
     }
 
+    /// Runs to the end; `begun` is told the process id.
+    pub fn begin(&self, begun: impl FnOnce(u32)) -> Ending {
+        let child = self.command(None).spawn().expect("failed to start a run");
+        begun(child.id());
+        ending(&child.wait_with_output().expect("failed to wait for a run"))
+    }
+
     /// Runs `count` processes at once.
     pub fn at_once(&self, count: usize) -> Vec<Ending> {
         let children: Vec<_> = (0..count)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use triplane_contract::store::OfflineAccess;
 use triplane_feature_store::Clock;
 use triplane_feature_store::online::{self, OnlineStore};
-use triplane_materializer::{Environment, open_bucket};
+use triplane_materializer::Environment;
 use triplane_plan::feature_store::observed::Reach;
 
 use super::world::Place;
@@ -82,7 +82,7 @@ impl Stores {
         let access = OfflineAccess::Directory {
             path: self.place.bucket.clone(),
         };
-        let bucket = open_bucket(&access).map_err(|error| error.to_string())?;
+        let bucket = triplane_bucket::open(&access).map_err(|error| error.to_string())?;
         let online = online::connect(&self.place.online, Arc::clone(&self.clock))
             .await
             .map_err(|e| e.to_string())?;

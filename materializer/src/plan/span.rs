@@ -73,7 +73,8 @@ async fn look(
         }
         Err(other) => return Err(other),
     };
-    // The footer may be of newer content than the listing saw.
+    // The footer may be of newer content than the listing saw. Of the same content listing and footer tell the same time: a
+    // bucket gives it in one precision.
     if let Some(etag) = &pinned.etag {
         object.etag.clone_from(etag);
     }

@@ -24,7 +24,7 @@ use triplane_feature_store::row::RowEncoder;
 use triplane_feature_store::{FixedClock, Value};
 use triplane_materializer::offline::{ReadOptions, Table, read_file, row_schema};
 use triplane_materializer::progress::Silent;
-use triplane_materializer::{Environment, RunError, open_bucket, run};
+use triplane_materializer::{Environment, RunError, run};
 
 pub const SECOND: i64 = 1_000_000;
 pub const HOUR: i64 = 3_600 * SECOND;
@@ -103,7 +103,7 @@ impl Lab {
         };
         let clock = Arc::new(FixedClock::new(START + 1000 * HOUR));
         let environment = Environment {
-            bucket: open_bucket(&offline).unwrap(),
+            bucket: triplane_bucket::open(&offline).unwrap(),
             online: Arc::new(MemoryStore::new(clock.clone())),
             clock: clock.clone(),
             scratch: folder.path().join("scratch"),

@@ -33,7 +33,7 @@ pub enum Action {
         /// The generation.
         view: Box<View>,
         /// Its store.
-        store: StoreAccess,
+        store: Box<StoreAccess>,
     },
 }
 

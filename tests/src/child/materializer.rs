@@ -1,12 +1,12 @@
-//! One run against a directory as bucket and a Redis, behind a gate that may kill the process.
+//! One run against a bucket and an online store, behind a gate that may kill the process.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use triplane_contract::run::RunSpec;
 use triplane_feature_store::{Clock, FixedClock, online};
+use triplane_materializer::Environment;
 use triplane_materializer::progress::Silent;
-use triplane_materializer::{Environment, open_bucket};
 
 use crate::kill::{Cut, Gate, KillableBucket, KillableOnline};
 
@@ -58,7 +58,7 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     let online = online::connect(&spec.store.online, clock.clone())
         .await
         .map_err(|error| error.to_string())?;
-    let bucket = open_bucket(&spec.store.offline).map_err(|error| error.to_string())?;
+    let bucket = triplane_bucket::open(&spec.store.offline).map_err(|error| error.to_string())?;
     let scratch = tempfile::tempdir().expect("scratch");
     let environment = Environment {
         bucket: Arc::new(KillableBucket::new(bucket, gate.clone())),

@@ -1,11 +1,11 @@
-//! One training join against a directory as bucket.
+//! One training join against a bucket.
 
 use std::sync::Arc;
 
 use triplane_contract::training::TrainingSetSpec;
 use triplane_feature_store::{Clock, SystemClock, online};
 use triplane_materializer::progress::Silent;
-use triplane_materializer::{Environment, open_bucket, training_set as set};
+use triplane_materializer::{Environment, training_set as set};
 
 /// `SPEC.json`: joins and prints the report as JSON. The error is the join's own.
 pub fn training_set(mut words: impl Iterator<Item = String>) -> Result<(), String> {
@@ -22,7 +22,7 @@ async fn join(spec: TrainingSetSpec) -> Result<(), String> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let scratch = tempfile::tempdir().expect("scratch");
     let environment = Environment {
-        bucket: open_bucket(&spec.store.offline).map_err(|error| error.to_string())?,
+        bucket: triplane_bucket::open(&spec.store.offline).map_err(|error| error.to_string())?,
         online: online::connect(&spec.store.online, clock.clone())
             .await
             .map_err(|error| error.to_string())?,

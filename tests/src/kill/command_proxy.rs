@@ -2,52 +2,46 @@
 //! server has done it and before anybody hears of it.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use triplane_contract::store::StoreAccess;
 
-use super::When;
-use crate::redis::Redis;
+use super::{Cut, Killer, Phase, Point, When};
+use crate::redis::{self, Redis};
+use crate::run::{Ending, Run};
 
 /// Which command ends which process, over all servers of a store.
-pub struct Trigger {
-    cut: Option<(When, usize)>,
-    commands: AtomicUsize,
+struct Trigger {
+    cut: Option<Cut>,
+    commands: Mutex<Vec<String>>,
     victim: watch::Sender<Option<u32>>,
 }
 
 impl Trigger {
-    /// Kills at the n-th command (from 1), or only counts.
-    pub fn new(cut: Option<(When, usize)>) -> Arc<Self> {
+    fn new(cut: Option<Cut>) -> Arc<Self> {
         Arc::new(Self {
             cut,
-            commands: AtomicUsize::new(0),
+            commands: Mutex::default(),
             victim: watch::channel(None).0,
         })
     }
 
-    /// Who is killed. A command that comes before this is said waits.
-    pub fn aim(&self, process: u32) {
-        self.victim.send_replace(Some(process));
-    }
-
-    /// Commands so far.
-    pub fn commands(&self) -> usize {
-        self.commands.load(Ordering::SeqCst)
-    }
-
     /// Counts a command; whether it is the one.
-    fn count(&self) -> Option<When> {
-        let number = self.commands.fetch_add(1, Ordering::SeqCst) + 1;
-        self.cut.filter(|(_, at)| *at == number).map(|(when, _)| when)
+    fn count(&self, name: String) -> Option<When> {
+        let mut commands = self.commands.lock().expect("commands");
+        commands.push(name);
+        self.cut
+            .filter(|cut| cut.at == Point::Call(commands.len()))
+            .map(|cut| cut.when)
     }
 
+    /// Kills the run; a command that came before it was known which process that is waits.
     async fn kill(&self) {
         let mut victim = self.victim.subscribe();
         let Ok(process) = victim.wait_for(Option::is_some).await.map(|process| *process) else {
@@ -62,37 +56,68 @@ impl Trigger {
 /// A proxy before every server of a store; all end when dropped.
 pub struct CommandProxies {
     addresses: Vec<SocketAddr>,
-    accepting: Vec<JoinHandle<()>>,
+    trigger: watch::Sender<Arc<Trigger>>,
+    _runtime: Runtime,
 }
 
 impl CommandProxies {
     /// Puts a proxy before every server of `redis`, which tell clients and each other of these from now on.
-    pub async fn before(redis: &mut Redis, trigger: &watch::Sender<Arc<Trigger>>) -> Self {
-        let (mut addresses, mut accepting) = (Vec::new(), Vec::new());
+    pub fn before(redis: &mut Redis) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build();
+        let runtime = runtime.expect("a runtime");
+        let trigger = watch::channel(Trigger::new(None)).0;
+        let mut addresses = Vec::new();
         for server in redis.addresses() {
-            let listener = TcpListener::bind("127.0.0.1:0").await.expect("failed to bind a proxy");
+            let listener = runtime
+                .block_on(TcpListener::bind("127.0.0.1:0"))
+                .expect("failed to bind a proxy");
             addresses.push(listener.local_addr().expect("local address"));
             let trigger = trigger.subscribe();
-            accepting.push(tokio::spawn(async move {
+            runtime.spawn(async move {
                 while let Ok((client, _)) = listener.accept().await {
                     let trigger = Arc::clone(&trigger.borrow());
                     tokio::spawn(serve(client, server.clone(), trigger));
                 }
-            }));
+            });
         }
         redis.announce(&addresses.iter().map(SocketAddr::port).collect::<Vec<_>>());
-        Self { addresses, accepting }
+        Self {
+            addresses,
+            trigger,
+            _runtime: runtime,
+        }
     }
 
-    /// By which clients find the store.
-    pub fn address(&self) -> String {
-        self.addresses[0].to_string()
+    fn begin(&self, run: &Run, cut: Option<Cut>) -> (Ending, Vec<String>) {
+        let trigger = Trigger::new(cut);
+        self.trigger.send_replace(Arc::clone(&trigger));
+        let ending = run.begin(|process| {
+            trigger.victim.send_replace(Some(process));
+        });
+        let commands = trigger.commands.lock().expect("commands").clone();
+        (ending, commands)
     }
 }
 
-impl Drop for CommandProxies {
-    fn drop(&mut self) {
-        self.accepting.iter().for_each(JoinHandle::abort);
+impl Killer for CommandProxies {
+    fn access(&self, stores: StoreAccess) -> StoreAccess {
+        StoreAccess {
+            online: redis::access(self.addresses[0].to_string()),
+            ..stores
+        }
+    }
+
+    fn calls(&self, run: &Run) -> Vec<(Phase, String)> {
+        let (ending, commands) = self.begin(run, None);
+        ending.report();
+        commands.into_iter().map(|command| (Phase::Publish, command)).collect()
+    }
+
+    fn to(&self, run: &Run, cut: Cut) -> Ending {
+        self.begin(run, Some(cut)).0
     }
 }
 
@@ -116,7 +141,7 @@ async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, trigger: &Tri
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         pending.extend_from_slice(&buffer[..read]);
         while let Some(length) = command(&pending) {
-            let cut = trigger.count();
+            let cut = trigger.count(name(&pending));
             if cut == Some(When::Before) {
                 trigger.kill().await;
                 return;
@@ -160,6 +185,12 @@ fn command(bytes: &[u8]) -> Option<usize> {
     (at <= bytes.len()).then_some(at)
 }
 
+/// Name of the command that `bytes` begin with.
+fn name(bytes: &[u8]) -> String {
+    let name = bytes.split(|byte| *byte == b'\n').nth(2).unwrap_or_default();
+    String::from_utf8_lossy(name).trim().to_lowercase()
+}
+
 /// The number after `mark` at `at`, and where the line after it begins.
 fn header(bytes: &[u8], at: usize, mark: u8) -> Option<(usize, usize)> {
     let line = bytes.get(at..)?;
@@ -182,5 +213,9 @@ mod tests {
         let two = [&whole[..], b"*1\r\n$4\r\nPING\r\n"].concat();
         assert_eq!(command(&two), Some(whole.len()));
         assert_eq!(command(&two[whole.len()..]), Some(14));
+        assert_eq!(
+            (name(&two), name(&two[whole.len()..])),
+            ("get".to_owned(), "ping".to_owned())
+        );
     }
 }

@@ -1,26 +1,12 @@
-//! Counts calls, names the phase of the run each belongs to, and kills at the chosen one.
+//! Counts calls and kills at the chosen one.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Mutex;
 
 use rustix::process::{Signal, getpid, kill_process};
-use serde::{Deserialize, Serialize};
 
-/// Step of the run protocol a call belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Phase {
-    /// Up to the run's plan file.
-    Plan,
-    /// Sources in, data files out.
-    Transform,
-    /// The table's log.
-    Commit,
-    /// The online store.
-    Publish,
-    /// After the last mark.
-    Report,
-}
+use super::{Phase, Steps};
 
 /// When, relative to a call, the process dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,8 +75,7 @@ impl FromStr for Cut {
 #[derive(Debug, Default)]
 struct Seen {
     calls: Vec<(Phase, String)>,
-    planned: bool,
-    committed: bool,
+    steps: Steps,
 }
 
 /// Shared by the stores of one run.
@@ -113,7 +98,7 @@ impl Gate {
     pub fn enter(&self, operation: &str, path: &str) -> usize {
         let call = {
             let mut seen = self.seen.lock().expect("gate");
-            let phase = seen.phase(operation, path);
+            let phase = seen.steps.phase(operation, path);
             seen.calls.push((phase, format!("{operation} {path}")));
             seen.calls.len()
         };
@@ -153,31 +138,6 @@ impl Gate {
             *phase = Phase::Report;
         }
         calls
-    }
-}
-
-impl Seen {
-    fn phase(&mut self, operation: &str, path: &str) -> Phase {
-        match operation {
-            "report" => return Phase::Report,
-            online if online.starts_with("online") => return Phase::Publish,
-            _ => {}
-        }
-        let writes = operation.starts_with("put") || operation.starts_with("complete");
-        if writes && path.contains("_triplane/runs/") {
-            self.planned = true;
-            return Phase::Plan;
-        }
-        if writes && path.contains("_delta_log/") {
-            // The empty table's own commit comes before any data.
-            self.committed = self.planned && !path.ends_with("00000.json");
-            return Phase::Commit;
-        }
-        match (self.planned, self.committed) {
-            (false, _) => Phase::Plan,
-            (true, false) => Phase::Transform,
-            (true, true) => Phase::Publish,
-        }
     }
 }
 

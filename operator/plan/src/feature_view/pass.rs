@@ -88,7 +88,7 @@ pub(crate) fn drops(snapshot: &Snapshot, records: &BTreeMap<String, ViewRecord>,
                 let view = Box::new(generation.view.clone());
                 drops.push(Action::DropGeneration {
                     view,
-                    store: store.clone(),
+                    store: Box::new(store.clone()),
                 });
             }
         }
