@@ -44,9 +44,10 @@ impl Snapshot {
         Self(keys.into_iter().filter_map(take).collect())
     }
 
-    /// Makes the server hold that and nothing else.
+    /// Makes the server hold that and nothing else, no script either.
     pub fn restore(&self, connection: &mut Connection) {
         redis::cmd("FLUSHALL").exec(connection).expect("FLUSHALL");
+        redis::cmd("SCRIPT").arg("FLUSH").exec(connection).expect("SCRIPT FLUSH");
         for part in self.0.chunks(500) {
             let mut commands = redis::pipe();
             for (key, value, ttl) in part {
