@@ -24,8 +24,7 @@ const START_WITHIN: Duration = Duration::from_mins(1);
 const REGION: &str = "us-east-1";
 
 /// Keeps the server from outliving the test, however that ends: the pipe on its standard input closes with it.
-const GUARDED: &str =
-    r#"minio server --quiet --address "$1" "$2/data" >"$2/log" 2>&1 & echo $!; read -r _; kill -9 $!; rm -rf "$2""#;
+const GUARDED: &str = r#"minio server --quiet --address "$1" "$2/data" >"$2/log" 2>&1 & echo $!; read -r _; kill -9 $!; wait $!; rm -rf "$2""#;
 
 /// Key id and secret.
 pub type Keys = (String, String);
@@ -255,7 +254,7 @@ impl Minio {
         let answer = || -> std::io::Result<String> {
             let mut stream = TcpStream::connect(self.address())?;
             stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-            stream.write_all(b"GET /minio/health/ready HTTP/1.0\r\n\r\n")?;
+            stream.write_all(b"GET /minio/health/ready HTTP/1.0\r\nHost: minio\r\n\r\n")?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer)?;
             Ok(answer)
