@@ -7,5 +7,5 @@ mod reader;
 pub use footer::FooterError;
 pub(crate) use footer::{Pinned, bucket_error, open_footer};
 pub use json::ObjectError;
-pub(crate) use json::{get_json, put_if_absent, put_json};
+pub(crate) use json::{BucketSnafu, MalformedSnafu, get_json, put_if_absent, put_json};
 pub(crate) use reader::ObjectReader;

@@ -153,6 +153,7 @@ impl Attempt<'_> {
                 let unreadable = o.unreadable.as_ref().or_else(|| self.broken.get(&o.path)).cloned();
                 (arrived || overlaps).then(|| InputObject {
                     path: o.path.clone(),
+                    etag: o.etag.clone(),
                     arrived,
                     unreadable,
                 })
@@ -169,6 +170,7 @@ impl Attempt<'_> {
             });
         table.provide(SourceInput {
             bucket: Arc::clone(self.inputs.bucket),
+            name: source.name.clone(),
             objects,
             ranges: input.clone(),
             timestamp_column: source.timestamp_column.clone(),

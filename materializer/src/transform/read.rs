@@ -19,6 +19,7 @@ use super::judge::{Candidate, describe, verdict};
 use super::reject::Rejected;
 use super::source::{Fault, InputObject, SourceInput};
 use crate::objects::{FooterError, Pinned, bucket_error, open_footer};
+use crate::plan::{ChangedObject, span};
 
 /// The rows of every object, in order, as columns of `wanted`.
 pub(crate) fn read_objects(
@@ -62,10 +63,25 @@ async fn read_object(
     }
     let pinned = match open_footer(&input.bucket, &object.path.as_str().into()).await {
         Ok(pinned) => pinned,
-        Err(FooterError::Gone { .. }) => return Ok(futures::stream::empty().boxed()),
-        Err(FooterError::Unreadable { message, .. }) => return reject(RejectCause::UnreadableFile, 1, "", message),
-        Err(other) => return Err(DataFusionError::External(Box::new(other))),
+        Err(FooterError::Gone { .. }) => {
+            note_changed(&input, &object, None);
+            return Ok(futures::stream::empty().boxed());
+        }
+        Err(FooterError::Unreadable { message, .. }) => {
+            note_changed(&input, &object, None);
+            return reject(RejectCause::UnreadableFile, 1, "", message);
+        }
+        Err(other) => return Err(external(other)),
     };
+    if pinned.version() != object.etag {
+        let times = match span(&input.bucket, &pinned, &input.timestamp_column).await {
+            Ok(times) => times,
+            // It is found broken while it is read, and gives no row.
+            Err(FooterError::Unreadable { .. }) => None,
+            Err(other) => return Err(external(other)),
+        };
+        note_changed(&input, &object, times);
+    }
     input.findings.note(&object.path, pinned.etag.as_deref());
     let rows = pinned.metadata.metadata().file_metadata().num_rows() as u64;
     for field in input.needed.fields() {
@@ -78,6 +94,20 @@ async fn read_object(
         }
     }
     Ok(rows_of(input, object, &pinned, wanted, reports))
+}
+
+fn external(error: FooterError) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
+/// `times`: those of the content that is read instead of the planned one.
+fn note_changed(input: &SourceInput, object: &InputObject, times: Option<(i64, i64)>) {
+    input.findings.note_changed(ChangedObject {
+        source: input.name.clone(),
+        path: object.path.clone(),
+        min_us: times.map(|(min, _)| min),
+        max_us: times.map(|(_, max)| max),
+    });
 }
 
 fn rows_of(

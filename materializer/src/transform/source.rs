@@ -20,6 +20,7 @@ use super::ranges::Ranges;
 use super::read::read_objects;
 use super::reject::RejectScope;
 use crate::engine;
+use crate::plan::ChangedObject;
 
 /// What went wrong with an object while a query ran over it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,7 @@ pub(crate) struct Findings(Arc<Mutex<FindingsState>>);
 struct FindingsState {
     fault: Option<Fault>,
     read: BTreeSet<String>,
+    changed: BTreeSet<ChangedObject>,
 }
 
 impl Findings {
@@ -61,6 +63,20 @@ impl Findings {
     pub(crate) fn note(&self, path: &str, etag: Option<&str>) {
         let line = format!("{path} {}", etag.unwrap_or_default());
         self.0.lock().unwrap_or_else(PoisonError::into_inner).read.insert(line);
+    }
+
+    /// Notes that an object was not what it was planned as.
+    pub(crate) fn note_changed(&self, object: ChangedObject) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .changed
+            .insert(object);
+    }
+
+    /// The objects that were not what they were planned as, with what was read of them.
+    pub(crate) fn take_changed(&self) -> BTreeSet<ChangedObject> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).changed)
     }
 
     /// Every content that was read, sorted.
@@ -79,6 +95,8 @@ impl Findings {
 #[derive(Clone, Debug)]
 pub(crate) struct InputObject {
     pub(crate) path: String,
+    /// `ETag` of the planned content.
+    pub(crate) etag: String,
     /// It arrived in this run: its rejects are reported, its rows without a time are read.
     pub(crate) arrived: bool,
     /// Why it cannot be read, where that is known.
@@ -89,6 +107,8 @@ pub(crate) struct InputObject {
 #[derive(Clone, Debug)]
 pub(crate) struct SourceInput {
     pub(crate) bucket: Arc<dyn ObjectStore>,
+    /// Its name.
+    pub(crate) name: String,
     pub(crate) objects: Vec<InputObject>,
     /// Times to read.
     pub(crate) ranges: Ranges,
