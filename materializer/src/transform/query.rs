@@ -20,7 +20,7 @@ use triplane_contract::{ValueType, View};
 use super::checks::{Objection, looks_both_ways, objection};
 use super::conform::{Rule, may_conform};
 use super::event_time::is_source_time;
-use super::source::SourceTable;
+use super::source::{FILE_RANK, SourceTable};
 use crate::offline::{CREATED_TIME, EVENT_TIME, arrow_type};
 
 /// Why a query is refused before it runs.
@@ -94,7 +94,8 @@ pub enum QueryError {
 /// A checked query.
 #[derive(Debug)]
 pub(crate) struct Query {
-    /// Optimised plan whose columns are the keys, features, `event_time` and (where declared) `created_time`, by place.
+    /// Optimised plan whose columns are the keys, features, `event_time`, (where declared) `created_time` and (without a
+    /// query) `FILE_RANK`, by place.
     pub(crate) plan: LogicalPlan,
     /// Columns each source has to give.
     pub(crate) needed: BTreeMap<String, BTreeSet<String>>,
@@ -245,7 +246,13 @@ pub(crate) fn outputs<'a>(view: &'a View, transform: &'a Transform) -> Vec<Outpu
         .created_column
         .as_deref()
         .map(|column| time(column, CREATED_TIME, "createdTimestampColumn"));
-    keys.chain(features).chain([event]).chain(created).collect()
+    let rank = transform.query.is_none().then_some(Output {
+        source: FILE_RANK,
+        name: FILE_RANK,
+        value_type: ValueType::Int64,
+        role: "place of the file",
+    });
+    keys.chain(features).chain([event]).chain(created).chain(rank).collect()
 }
 
 fn shape(plan: LogicalPlan, view: &View, transform: &Transform) -> Result<LogicalPlan, QueryError> {
@@ -314,7 +321,7 @@ fn needed_columns(plan: &LogicalPlan) -> Result<BTreeMap<String, BTreeSet<String
     Ok(needed)
 }
 
-/// The schema queries of a view without SQL see: its own declared columns.
+/// The schema queries of a view without SQL see: its own declared columns, and where a row comes from.
 pub(crate) fn plain_schema(view: &View, transform: &Transform) -> SchemaRef {
     let mut fields: Vec<datafusion::arrow::datatypes::Field> = Vec::new();
     let time = transform

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions};
 use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
 use datafusion::error::{DataFusionError, Result};
@@ -17,7 +17,7 @@ use triplane_contract::run::RejectCause;
 use super::conform::{conform, may_conform, micros};
 use super::judge::{Candidate, describe, verdict};
 use super::reject::Rejected;
-use super::source::{Fault, InputObject, SourceInput};
+use super::source::{FILE_RANK, Fault, InputObject, SourceInput};
 use crate::objects::{FooterError, Pinned, bucket_error, open_footer};
 use crate::plan::{ChangedObject, span};
 
@@ -208,10 +208,13 @@ fn shape(
     };
     let keep = keep(input, object, &candidate, reports)?;
     let kept = filter_record_batch(&batch, &keep)?;
-    let projection = wanted
-        .fields()
-        .iter()
-        .map(|f| Ok(Arc::clone(kept.column(kept.schema().index_of(f.name())?))));
+    let projection = wanted.fields().iter().map(|field| {
+        if field.name() == FILE_RANK {
+            let ranks = Int64Array::from_value(object.rank, kept.num_rows());
+            return Ok(Arc::new(ranks) as ArrayRef);
+        }
+        Ok(Arc::clone(kept.column(kept.schema().index_of(field.name())?)))
+    });
     let columns = projection.collect::<Result<Vec<_>>>()?;
     with_rows(wanted, columns, kept.num_rows())
 }

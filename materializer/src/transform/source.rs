@@ -22,6 +22,10 @@ use super::reject::RejectScope;
 use crate::engine;
 use crate::plan::ChangedObject;
 
+/// Column that every row of a view without a query has: the place of its file among the source's by (Last-Modified, path).
+/// No column of a view can be named so.
+pub(crate) const FILE_RANK: &str = "#file";
+
 /// What went wrong with an object while a query ran over it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -97,6 +101,8 @@ pub(crate) struct InputObject {
     pub(crate) path: String,
     /// `ETag` of the planned content.
     pub(crate) etag: String,
+    /// `FILE_RANK` of its rows.
+    pub(crate) rank: i64,
     /// It arrived in this run: its rejects are reported, its rows without a time are read.
     pub(crate) arrived: bool,
     /// Why it cannot be read, where that is known.
