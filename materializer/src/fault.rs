@@ -27,7 +27,7 @@ impl RunError {
                 source: TransformError::SourceTime { .. },
             } => "InvalidQuery",
             Self::Transform {
-                source: TransformError::MemoryLimit { .. },
+                source: TransformError::MemoryLimit { .. } | TransformError::RowGroup { .. },
             }
             | Self::Publish {
                 source: PublishError::MemoryLimit { .. },
@@ -41,10 +41,18 @@ impl RunError {
 
     /// Whether the same run may succeed later. What only a change of the manifest heals is not tried again.
     pub fn is_retryable(&self) -> bool {
-        !matches!(
+        // Another upload heals it as well.
+        let is_of_a_file = matches!(
+            self,
+            Self::Transform {
+                source: TransformError::RowGroup { .. }
+            }
+        );
+        let is_of_the_manifest = matches!(
             self.code(),
             "SpecVersion" | "ForeignOwner" | "LookbackRequired" | "VolatileFunction" | "InvalidQuery" | "MemoryLimit"
-        )
+        );
+        is_of_a_file || !is_of_the_manifest
     }
 }
 
@@ -63,6 +71,7 @@ impl TrainingSetError {
             | Self::UnknownFeature { .. }
             | Self::Clash { .. } => "InvalidObservations",
             Self::NoObservations { .. } => "NoObservations",
+            Self::RowGroup { .. } => "MemoryLimit",
             Self::Table {
                 source: OfflineError::Contended { .. },
                 ..

@@ -1,9 +1,12 @@
 //! Objects of the bucket: small JSON files with put-if-absent, and Parquet objects read by range.
 
+mod budget;
 mod footer;
 mod json;
 mod reader;
 
+pub(crate) use budget::ReadBudget;
+pub use budget::RowGroupTooLarge;
 pub use footer::FooterError;
 pub(crate) use footer::{Pinned, bucket_error, open_footer};
 pub use json::ObjectError;

@@ -183,6 +183,7 @@ impl Attempt<'_> {
             scope: scope.clone(),
             findings: self.findings.clone(),
             batch_rows: self.engine.batch_rows(),
+            budget: self.engine.reading(),
         });
     }
 

@@ -27,7 +27,7 @@ pub use reject::RejectError;
 pub(crate) use step::{Inputs, transform};
 
 use crate::engine::exhausted;
-use crate::objects::{FooterError, ObjectError};
+use crate::objects::{FooterError, ObjectError, RowGroupTooLarge};
 use crate::offline::OfflineError;
 
 /// Why a run's rows could not be made.
@@ -63,6 +63,18 @@ pub enum TransformError {
         limit_bytes: u64,
         /// The engine's message, which names the operator.
         operator: String,
+    },
+    /// The memory budget is too small for one object.
+    #[snafu(display(
+        "MemoryLimit: {view} may use {limit_bytes} bytes: {source}, or raise spec.materialization.resources"
+    ))]
+    RowGroup {
+        /// `namespace/name`
+        view: String,
+        /// The budget of the whole process.
+        limit_bytes: u64,
+        /// The object, the row group and what to do.
+        source: RowGroupTooLarge,
     },
     /// The engine failed.
     #[snafu(display("failed to compute {view}: {source}"))]

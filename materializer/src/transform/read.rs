@@ -122,10 +122,19 @@ fn rows_of(
     let names = input.needed.fields().iter().map(|field| field.name().as_str());
     let mask = ProjectionMask::columns(builder.parquet_schema(), names);
     let groups = row_groups(&input, pinned, object.arrived);
+    let (metadata, read) = (pinned.metadata.metadata(), (groups.as_slice(), &mask));
+    let rows = match input.budget.batch_rows(&object.path, metadata, read, input.batch_rows) {
+        Ok(rows) => rows,
+        Err(source) => {
+            let error = DataFusionError::Execution(source.to_string());
+            input.findings.set_fault(Fault::TooLarge { source });
+            return futures::stream::once(async move { Err(error) }).boxed();
+        }
+    };
     let built = builder
         .with_projection(mask)
         .with_row_groups(groups)
-        .with_batch_size(input.batch_rows)
+        .with_batch_size(rows)
         .build();
     let (faults, path) = (input.findings.clone(), object.path.clone());
     let failed = move |error: ParquetError| {

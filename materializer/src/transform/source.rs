@@ -20,6 +20,7 @@ use super::ranges::Ranges;
 use super::read::read_objects;
 use super::reject::RejectScope;
 use crate::engine;
+use crate::objects::{ReadBudget, RowGroupTooLarge};
 use crate::plan::ChangedObject;
 
 /// Column that every row of a view without a query has: the place of its file among the source's by (Last-Modified, path).
@@ -35,6 +36,11 @@ pub(crate) enum Fault {
         path: String,
         /// What the reader says.
         message: String,
+    },
+    /// A row group of it is too large for the memory limit.
+    TooLarge {
+        /// Which, and what to do.
+        source: RowGroupTooLarge,
     },
     /// It was replaced or removed while it was read: do it again.
     Changed {
@@ -128,6 +134,7 @@ pub(crate) struct SourceInput {
     pub(crate) scope: RejectScope,
     pub(crate) findings: Findings,
     pub(crate) batch_rows: usize,
+    pub(crate) budget: ReadBudget,
 }
 
 /// A source registered in a session. Planning comes first; `provide` says what to read once the columns are known.

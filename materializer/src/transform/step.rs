@@ -57,6 +57,14 @@ pub(crate) async fn transform(inputs: &Inputs<'_>) -> Result<Transformed, Transf
             (Err(_), Some(Fault::Broken { path, message })) => {
                 broken.insert(path, message);
             }
+            (Err(_), Some(Fault::TooLarge { source })) => {
+                let (view, limit_bytes) = (inputs.spec.view.full_name(), inputs.spec.memory_limit_bytes);
+                return Err(TransformError::RowGroup {
+                    view,
+                    limit_bytes,
+                    source,
+                });
+            }
             (Err(_), Some(Fault::Changed { path })) => {
                 changes += 1;
                 if changes > CHANGES {
