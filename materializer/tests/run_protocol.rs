@@ -5,7 +5,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod changed;
+mod identity;
+mod limits;
 mod queries;
+mod reading;
 mod support;
 
 use std::sync::Arc;
