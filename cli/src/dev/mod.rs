@@ -7,6 +7,7 @@ pub mod desired;
 mod folders;
 mod jobs;
 mod saved;
+mod served;
 mod session;
 mod stores;
 mod table;

@@ -16,6 +16,7 @@ use super::desired::{self, Desired, Print};
 use super::folders::Folders;
 use super::jobs::{Event, Fault, Jobs, Outcome};
 use super::saved::{self, SavedError};
+use super::served::{self, Seen};
 use super::stores::Stores;
 use super::table::tables;
 use super::unused::fields;
@@ -120,28 +121,14 @@ impl Session {
                 let Some(generation) = self.server.generation(name) else {
                     continue;
                 };
-                // A refused table keeps its message until it is served, also while the one before it answers.
-                let behind = service
-                    .table
-                    .as_ref()
-                    .is_some_and(|table| generation < table.generation);
-                if behind && service.server.as_ref().is_some_and(|server| !server.message.is_empty()) {
-                    continue;
-                }
-                let ready = self.server.is_ready();
-                let since_us = service
-                    .server
-                    .as_ref()
-                    .filter(|server| server.ready == ready)
-                    .map_or(now_us, |s| s.since_us);
-                let breaker_open = self.server.breaker_open(name);
-                service.server = Some(ServerState {
+                let seen = Seen {
                     generation,
-                    ready,
-                    message: String::new(),
-                    since_us,
-                    breaker_open,
-                });
+                    ready: self.server.is_ready(),
+                    breaker_open: self.server.breaker_open(name),
+                };
+                if let Some(state) = served::state(service, seen, now_us) {
+                    service.server = Some(state);
+                }
             }
         }
     }
