@@ -5,7 +5,6 @@ use crate::plan::PlanError;
 use crate::publish::PublishError;
 use crate::run::RunError;
 use crate::training_set::TrainingSetError;
-use crate::transform::{QueryError, TransformError};
 
 impl RunError {
     /// Name of the cause, stable over versions: the reason of a condition.
@@ -16,23 +15,10 @@ impl RunError {
                 source: PlanError::ForeignOwner { .. },
             } => "ForeignOwner",
             Self::Plan { .. } => "PlanFailed",
-            Self::Transform {
-                source: TransformError::Query { source },
-            } => match source {
-                QueryError::LookbackRequired { .. } => "LookbackRequired",
-                QueryError::VolatileFunction { .. } => "VolatileFunction",
-                _ => "InvalidQuery",
-            },
-            Self::Transform {
-                source: TransformError::SourceTime { .. },
-            } => "InvalidQuery",
-            Self::Transform {
-                source: TransformError::MemoryLimit { .. } | TransformError::RowGroup { .. },
-            }
-            | Self::Publish {
+            Self::Transform { source } => source.code(),
+            Self::Publish {
                 source: PublishError::MemoryLimit { .. },
             } => "MemoryLimit",
-            Self::Transform { .. } => "TransformFailed",
             Self::Commit { .. } => "CommitFailed",
             Self::Publish { .. } => "PublishFailed",
             Self::Report { .. } => "ReportFailed",
@@ -41,18 +27,12 @@ impl RunError {
 
     /// Whether the same run may succeed later. What only a change of the manifest heals is not tried again.
     pub fn is_retryable(&self) -> bool {
-        // Another upload heals it as well.
-        let is_of_a_file = matches!(
-            self,
-            Self::Transform {
-                source: TransformError::RowGroup { .. }
-            }
-        );
+        let heals_by_an_upload = matches!(self, Self::Transform { source } if source.heals_by_an_upload());
         let is_of_the_manifest = matches!(
             self.code(),
             "SpecVersion" | "ForeignOwner" | "LookbackRequired" | "VolatileFunction" | "InvalidQuery" | "MemoryLimit"
         );
-        is_of_a_file || !is_of_the_manifest
+        heals_by_an_upload || !is_of_the_manifest
     }
 }
 

@@ -34,6 +34,10 @@ async fn plain_rows_reach_the_table_and_the_store_once() {
     );
     assert_eq!(report.newest_event_us, Some(START + HOUR));
     assert_eq!(report.rejected, []);
+    assert!(
+        report.elapsed_us > 0,
+        "measured, although the clock of the run stands still"
+    );
     assert_eq!(lab.assert_online_is_the_table().await, 2);
 
     let before = lab.listing();

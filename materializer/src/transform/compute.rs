@@ -79,8 +79,14 @@ impl Attempt<'_> {
     /// Fixes columns that are only proposed once the query has been found valid over them: a first upload that is wrong
     /// may still be replaced.
     async fn fixed(&self, references: Vec<Reference>) -> Result<Prepared, TransformError> {
-        let prepared = self.prepared(references).await?;
         let sources = &self.inputs.spec.transform.sources;
+        let proposed = sources
+            .iter()
+            .zip(&references)
+            .filter(|(_, reference)| !reference.is_fixed);
+        let proposed: Vec<&str> = proposed.map(|(source, _)| source.path.as_str()).collect();
+        let prepared = self.prepared(references).await;
+        let prepared = prepared.map_err(|error| error.over_first_files(&proposed))?;
         let (mut fixed, mut differs) = (Vec::new(), false);
         for (source, reference) in sources.iter().zip(&prepared.references) {
             fixed.push(if reference.is_fixed {

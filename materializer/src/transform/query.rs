@@ -35,6 +35,14 @@ pub enum QueryError {
         /// The engine's message, with the position where it gives one.
         message: String,
     },
+    /// The query parses, but not over the columns that its sources have.
+    #[snafu(display("QueryInvalid: spec.query of {view}: {message}"))]
+    Unresolved {
+        /// `namespace/name`
+        view: String,
+        /// The engine's message.
+        message: String,
+    },
     /// The query looks at other rows but does not say how far.
     #[snafu(display(
         "LookbackRequired: spec.query of {view} has {construct}: set spec.lookback to how far from its own time the rows are that a row is made of"
@@ -91,6 +99,16 @@ pub enum QueryError {
     },
 }
 
+impl QueryError {
+    /// Whether sources with other columns would do.
+    pub(crate) fn is_about_columns(&self) -> bool {
+        matches!(
+            self,
+            Self::Unresolved { .. } | Self::ColumnMissing { .. } | Self::ColumnType { .. }
+        )
+    }
+}
+
 /// A checked query.
 #[derive(Debug)]
 pub(crate) struct Query {
@@ -119,7 +137,7 @@ pub(crate) async fn prepare(session: &SessionContext, view: &View, transform: &T
             construct: "an event time that is not a source's timestampColumn as it is",
         });
     }
-    let plan = session.state().optimize(&shaped).map_err(invalid)?;
+    let plan = session.state().optimize(&shaped).map_err(|e| unresolved(view, &e))?;
     let needed = needed_columns(&plan).map_err(invalid)?;
     Ok(Query {
         plan,
@@ -132,6 +150,13 @@ fn invalid(view: &View, message: impl Into<String>) -> QueryError {
     QueryError::QueryInvalid {
         view: view.full_name(),
         message: message.into(),
+    }
+}
+
+fn unresolved(view: &View, error: &DataFusionError) -> QueryError {
+    QueryError::Unresolved {
+        view: view.full_name(),
+        message: message(error),
     }
 }
 
@@ -163,7 +188,8 @@ async fn parse(session: &SessionContext, view: &View, transform: &Transform) -> 
         let message = "it has to be one SELECT (DDL, DML, COPY, SET and EXPLAIN are not accepted)";
         return Err(invalid(view, message));
     }
-    let plan = state.statement_to_plan(statement).await.map_err(failed)?;
+    let plan = state.statement_to_plan(statement).await;
+    let plan = plan.map_err(|e| unresolved(view, &e))?;
     let read_only = SQLOptions::new()
         .with_allow_ddl(false)
         .with_allow_dml(false)

@@ -101,6 +101,32 @@ fn a_failure_that_needs_an_edit_stalls_until_the_edit() {
 }
 
 #[test]
+fn a_failure_that_another_upload_heals_stalls_and_is_tried_again() {
+    let mut world = farm();
+    world.failing.insert(
+        "milk".to_owned(),
+        (
+            "InvalidQuery",
+            "there is no column fat: replace or remove raw/milk/a",
+            true,
+        ),
+    );
+    world.settle();
+    assert_eq!(
+        conditions(&world),
+        ["Ready=False/InvalidQuery", "Stalled=True/InvalidQuery"]
+    );
+    let message = says(&world, "Stalled");
+    assert!(
+        message.contains("replace or remove raw/milk/a") && message.contains("attempt 1, tried again at"),
+        "{message}"
+    );
+    world.failing.clear();
+    world.advance(5 * SECOND).settle();
+    assert_eq!(conditions(&world), ["Ready=True/Available"]);
+}
+
+#[test]
 fn a_run_short_of_memory_is_tried_at_once_when_it_may_use_more() {
     let mut world = farm();
     world
