@@ -46,10 +46,7 @@ impl Start {
     fn fresh() -> Self {
         let redis = Redis::start();
         let world = World::new(redis.access());
-        let spec = RunSpec {
-            served: false,
-            ..activity::run_spec(world.access())
-        };
+        let spec = activity::run_spec(world.access());
         put(&world, "1", &file(1), 0);
         put(&world, "2", &file(2), 0);
         redis.keep();
@@ -58,9 +55,8 @@ impl Start {
 
     /// Then run 1 has gone through, and a corrected file, a late one and rows that have to be rejected have arrived.
     fn corrected() -> Self {
-        let mut start = Self::fresh();
+        let start = Self::fresh();
         start.run(&start.world).to(None).report();
-        start.spec.served = true;
         put(&start.world, "2", &corrected(), 3_600);
         put(&start.world, "3-late", &late(), 3_600);
         start.redis.keep();

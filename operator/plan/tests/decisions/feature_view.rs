@@ -26,7 +26,7 @@ fn the_first_run_is_told_everything_it_has_to_know() {
     let [Action::StartRun(start)] = actions.as_slice() else {
         panic!("{actions:?}")
     };
-    assert_eq!((start.spec.served, start.spec.memory_limit_bytes), (false, 512 << 20));
+    assert_eq!(start.spec.memory_limit_bytes, 512 << 20);
     insta::assert_json_snapshot!(serde_json::to_value(&start.spec).unwrap());
 }
 
