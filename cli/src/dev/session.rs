@@ -17,6 +17,7 @@ use super::folders::Folders;
 use super::jobs::{Event, Fault, Jobs, Outcome};
 use super::saved::{self, SavedError};
 use super::served::{self, Seen};
+use super::stale::Stale;
 use super::stores::Stores;
 use super::table::tables;
 use super::unused::fields;
@@ -34,6 +35,8 @@ pub struct Session {
     pub place: Place,
     pub clock: Arc<dyn Clock>,
     pub stores: Stores,
+    /// Online rows of earlier sessions; nothing starts before they are gone.
+    pub stale: Stale,
     pub jobs: Jobs,
     pub server: Handle,
     pub events: UnboundedReceiver<Event>,
@@ -111,6 +114,7 @@ impl Session {
 
     async fn observe(&mut self) {
         let reach = self.stores.look().await;
+        self.drop_stale().await;
         let now_us = self.clock.now_us();
         for snapshot in self.world.namespaces.values_mut() {
             snapshot
@@ -133,6 +137,18 @@ impl Session {
         }
     }
 
+    async fn drop_stale(&mut self) {
+        let Some(environment) = self.stores.environment().filter(|_| !self.stale.is_empty()) else {
+            return;
+        };
+        match self.stale.drop_from(&environment.online).await {
+            Ok(rows) => self.console.say(&format!(
+                "{rows} online rows of earlier sessions are dropped: with --as-of every row is published anew"
+            )),
+            Err(error) => tracing::warn!(%error, "online rows of earlier sessions were not dropped; tried again"),
+        }
+    }
+
     async fn decide(&mut self) -> bool {
         let now_us = self.clock.now_us();
         let mut changed = false;
@@ -151,7 +167,8 @@ impl Session {
     }
 
     async fn act(&mut self, namespace: &str, action: Action, now_us: i64) -> bool {
-        let Some(environment) = self.stores.environment().cloned() else {
+        let environment = self.stores.environment().filter(|_| self.stale.is_empty());
+        let Some(environment) = environment.cloned() else {
             return false;
         };
         let Some(snapshot) = self.world.namespaces.get_mut(namespace) else {
