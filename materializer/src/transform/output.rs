@@ -14,26 +14,18 @@ use super::judge::{Candidate, RowRules, describe, verdict};
 use super::ranges::Ranges;
 use super::reject::RejectScope;
 use super::source::FILE_RANK;
-use crate::offline::{CREATED_TIME, EVENT_DATE, EVENT_TIME, arrow_type, day_of, timestamp};
+use crate::offline::{CREATED_TIME, EVENT_DATE, EVENT_TIME, day_of, declared_fields, timestamp};
 use triplane_contract::View;
 
 /// Columns of a checked row: keys, features, `event_time`, `created_time`, the event date as a day number, and `FILE_RANK`.
 pub(crate) fn checked_schema(view: &View) -> SchemaRef {
-    let keys = view
-        .keys
-        .iter()
-        .map(|k| Field::new(&k.name, arrow_type(k.value_type), true));
-    let features = view
-        .features
-        .iter()
-        .map(|f| Field::new(&f.name, arrow_type(f.value_type), true));
     let own = [
         Field::new(EVENT_TIME, timestamp(), true),
         Field::new(CREATED_TIME, timestamp(), true),
         Field::new(EVENT_DATE, DataType::Int64, true),
         Field::new(FILE_RANK, DataType::Int64, true),
     ];
-    Arc::new(Schema::new(keys.chain(features).chain(own).collect::<Vec<_>>()))
+    Arc::new(Schema::new(declared_fields(view).chain(own).collect::<Vec<_>>()))
 }
 
 /// Checks batches of a query's result.
