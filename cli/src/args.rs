@@ -66,7 +66,7 @@ pub struct DevSettings {
     /// Keep online rows in this Redis (host:port) instead of this process
     #[arg(long, value_name = "HOST:PORT")]
     pub redis: Option<String>,
-    /// Fix the clock at this moment (RFC 3339)
+    /// Fix the clock at this moment (RFC 3339); rows that are in the Redis already are published anew
     #[arg(long, value_name = "TIME")]
     pub as_of: Option<jiff::Timestamp>,
     /// Port of the prediction services and of /admin/objects, on 127.0.0.1

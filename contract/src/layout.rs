@@ -32,6 +32,11 @@ pub fn run_plan(view_root: &str, run: u64) -> String {
     format!("{view_root}/_triplane/runs/{run}.json")
 }
 
+/// Folder of notes on objects that run `n` found changed since it was planned.
+pub fn changed_objects(view_root: &str, run: u64) -> String {
+    format!("{view_root}/_triplane/changed/{run}")
+}
+
 /// Root of one version of a training set.
 pub fn training_set_root(store_root: &str, name: &str, version: &str) -> String {
     format!("{store_root}/training-sets/{name}/{version}")

@@ -8,6 +8,7 @@ pub mod layout;
 pub mod model;
 pub mod route;
 pub mod run;
+pub mod sentinel;
 pub mod store;
 pub mod training;
 pub mod value_type;

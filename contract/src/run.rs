@@ -50,8 +50,6 @@ pub struct RunSpec {
     pub store: StoreAccess,
     /// Memory the run may use, bytes.
     pub memory_limit_bytes: u64,
-    /// Whether a server may already read this generation: then rows go through the write rule, else a plain SET will do.
-    pub served: bool,
 }
 
 /// One object of a plan. A removed object is listed with `removed` and its last known range.

@@ -129,7 +129,6 @@ fn the_files_of_a_run_are_read_as_they_were_written() {
         transform: transform(),
         store: store(),
         memory_limit_bytes: 512 << 20,
-        served: true,
     };
     assert_eq!(back(&spec), spec);
     let object = PlannedObject {

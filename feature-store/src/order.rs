@@ -49,6 +49,13 @@ impl Rank {
             known_run: 0,
         }
     }
+
+    /// Rank of a key whose newest fact is `top`, `largest_run` being the largest run among all its facts.
+    pub fn of(top: Order, retracted: bool, largest_run: u64) -> Self {
+        // At least 1 for a retraction: 0 says that the newest fact is live.
+        let known_run = if retracted { largest_run.max(1) } else { 0 };
+        Self { top, known_run }
+    }
 }
 
 /// One fact about a key: a live row or a retraction, with whatever the caller needs to find its columns.
@@ -71,36 +78,75 @@ pub enum Content<T> {
     Tombstone,
 }
 
-/// The stored state of a key from all its facts, in any order (they are sorted in place); `None` without facts.
+/// What decides among the facts of one key that come in rising order, in constant memory.
 ///
 /// Facts with one event time are versions of one row: the newest version counts, and none of them does where that is a
-/// retraction. The content is the row with the newest event time that still counts.
-pub fn key_state<T: Copy>(facts: &mut [Fact<T>]) -> Option<(Rank, Content<T>)> {
-    facts.sort_unstable_by_key(|fact| std::cmp::Reverse(fact.order));
-    let top = facts.first()?;
-    if !top.deleted {
-        return Some((Rank::live(top.order), Content::Live(top.order, top.row)));
+/// retraction.
+#[derive(Clone, Debug)]
+pub struct Newest<T> {
+    /// The last fact: it alone speaks for its event time.
+    last: Option<Version<T>>,
+    /// The newest row that counts of an earlier event time.
+    earlier: Option<Version<T>>,
+}
+
+#[derive(Clone, Debug)]
+struct Version<T> {
+    event_time_us: i64,
+    deleted: bool,
+    row: T,
+}
+
+impl<T> Default for Newest<T> {
+    fn default() -> Self {
+        Self {
+            last: None,
+            earlier: None,
+        }
     }
-    // At least 1: 0 would say that the newest fact is live.
-    let known_run = facts
-        .iter()
-        .map(|fact| Order::run_of(fact.order.sequence))
-        .max()
-        .unwrap_or(0)
-        .max(1);
-    let rank = Rank {
-        top: top.order,
-        known_run,
-    };
-    let newest_versions = facts
-        .chunk_by(|a, b| a.order.event_time_us == b.order.event_time_us)
-        .filter_map(<[_]>::first);
-    let content = newest_versions
-        .filter(|fact| !fact.deleted)
-        .map(|fact| Content::Live(fact.order, fact.row))
-        .next()
-        .unwrap_or(Content::Tombstone);
-    Some((rank, content))
+}
+
+impl<T> Newest<T> {
+    /// Takes the next fact; none that was taken is newer.
+    pub fn take(&mut self, event_time_us: i64, deleted: bool, row: T) {
+        let next = Version {
+            event_time_us,
+            deleted,
+            row,
+        };
+        if let Some(last) = self.last.replace(next)
+            && last.event_time_us != event_time_us
+            && !last.deleted
+        {
+            self.earlier = Some(last);
+        }
+    }
+
+    /// The newest fact, and whether it is a retraction.
+    pub fn last(&self) -> Option<(&T, bool)> {
+        self.last.as_ref().map(|last| (&last.row, last.deleted))
+    }
+
+    /// The row with the newest event time that counts.
+    pub fn live(&self) -> Option<&T> {
+        let last = self.last.as_ref().filter(|last| !last.deleted);
+        last.or(self.earlier.as_ref()).map(|version| &version.row)
+    }
+}
+
+/// The stored state of a key from all its facts, in any order (they are sorted in place); `None` without facts.
+pub fn key_state<T: Copy>(facts: &mut [Fact<T>]) -> Option<(Rank, Content<T>)> {
+    facts.sort_unstable_by_key(|fact| fact.order);
+    let mut newest = Newest::default();
+    let mut largest_run = 0;
+    for fact in facts {
+        newest.take(fact.order.event_time_us, fact.deleted, (fact.order, fact.row));
+        largest_run = largest_run.max(Order::run_of(fact.order.sequence));
+    }
+    let ((top, _), retracted) = newest.last()?;
+    let rank = Rank::of(*top, retracted, largest_run);
+    let content = newest.live().map(|(order, row)| Content::Live(*order, *row));
+    Some((rank, content.unwrap_or(Content::Tombstone)))
 }
 
 #[cfg(test)]

@@ -182,6 +182,12 @@ pub fn expires_at_us(view: &View, rank: Rank) -> Option<i64> {
     })
 }
 
+/// Rows with an event time before this have been removed physically by `now_us`; `None` for a view without ttl.
+pub fn kept_since_us(view: &View, now_us: i64) -> Option<i64> {
+    let reach = view.reach_us()?;
+    Some(now_us.saturating_sub(reach).saturating_sub(EXPIRY_GRACE_US))
+}
+
 /// Whether a row is too far in the future for a run planned at `planned_at_us`.
 pub fn is_future(event_time_us: i64, planned_at_us: i64) -> bool {
     event_time_us > planned_at_us.saturating_add(FUTURE_LIMIT_US)

@@ -5,8 +5,9 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use snafu::{OptionExt, Snafu};
+use snafu::Snafu;
 use triplane_contract::ValueType;
+use triplane_contract::sentinel::{self, Sentinel};
 
 /// One value of a column. Equality of floats is equality of bits: NaN equals itself, 0.0 differs from -0.0.
 #[derive(Clone, Debug)]
@@ -113,31 +114,23 @@ impl Value {
         }
     }
 
-    /// Reads the typed sentinel of a manifest: exact for every type, so integers in full, floats with `NaN`, `inf` and
-    /// `-inf`, bytes as base64 with padding, timestamps as RFC 3339 with at most six fraction digits.
+    /// Reads the typed sentinel of a manifest (`triplane_contract::sentinel`): exact for every type.
     pub fn parse(value_type: ValueType, text: &str) -> Result<Self, ValueError> {
-        match value_type {
-            ValueType::Bool => text.parse().ok().map(Self::Bool),
-            ValueType::Int32 => text.parse().ok().map(Self::Int32),
-            ValueType::Int64 => text.parse().ok().map(Self::Int64),
-            ValueType::Float32 => text
-                .parse()
-                .ok()
-                .filter(|v: &f32| v.is_finite() || names_non_finite(text))
-                .map(Self::Float32),
-            ValueType::Float64 => text
-                .parse()
-                .ok()
-                .filter(|v: &f64| v.is_finite() || names_non_finite(text))
-                .map(Self::Float64),
-            ValueType::String => Some(Self::String(text.to_owned())),
-            ValueType::Bytes => BASE64.decode(text).ok().map(|v| Self::Bytes(v.into())),
-            ValueType::Timestamp => parse_timestamp(text).map(Self::Timestamp),
-        }
-        .with_context(|| TextSnafu {
+        let parsed = sentinel::parse(value_type, text);
+        let parsed = parsed.map_err(|expected| ValueError::Text {
             text: shortened(text),
             value_type,
-            expected: expected(value_type),
+            expected,
+        })?;
+        Ok(match parsed {
+            Sentinel::Bool(v) => Self::Bool(v),
+            Sentinel::Int32(v) => Self::Int32(v),
+            Sentinel::Int64(v) => Self::Int64(v),
+            Sentinel::Float32(v) => Self::Float32(v),
+            Sentinel::Float64(v) => Self::Float64(v),
+            Sentinel::String(v) => Self::String(v),
+            Sentinel::Bytes(v) => Self::Bytes(v.into()),
+            Sentinel::Timestamp(v) => Self::Timestamp(v),
         })
     }
 
@@ -211,35 +204,10 @@ pub fn exact_f64(value: i64) -> Option<f64> {
     (float as i128 == i128::from(value)).then_some(float)
 }
 
-/// Microseconds of an RFC 3339 time; `None` where it is malformed or finer than a microsecond.
-fn parse_timestamp(text: &str) -> Option<i64> {
-    let time: jiff::Timestamp = text.parse().ok()?;
-    (time.subsec_nanosecond() % 1_000 == 0).then(|| time.as_microsecond())
-}
-
-/// Whether a text means NaN or infinity on purpose: `1e999` does not.
-fn names_non_finite(text: &str) -> bool {
-    let text = text.trim_start_matches(['+', '-']);
-    ["nan", "inf", "infinity"]
-        .iter()
-        .any(|name| text.eq_ignore_ascii_case(name))
-}
-
 fn shortened(text: &str) -> String {
     match text.char_indices().nth(64) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_owned(),
-    }
-}
-
-fn expected(value_type: ValueType) -> &'static str {
-    match value_type {
-        ValueType::Bool => "true or false",
-        ValueType::Int32 | ValueType::Int64 => "a whole number in range",
-        ValueType::Float32 | ValueType::Float64 => "a number in range, NaN, inf or -inf",
-        ValueType::String => "any text",
-        ValueType::Bytes => "base64 with padding",
-        ValueType::Timestamp => "RFC 3339 with at most six fraction digits, as 2013-10-01T12:00:00Z",
     }
 }
 

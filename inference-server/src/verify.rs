@@ -189,8 +189,8 @@ fn compare(model: &dyn Runtime, golden: &GoldenRows, declared: &Golden) -> Resul
     match worst {
         Some((row, score, expected)) if compared.max_difference > declared.tolerance => {
             let message = format!(
-                "golden row {row} gives {score}, the trainer had {expected}: the inputs are not in the order of training, or another model was uploaded (tolerance {:e})",
-                declared.tolerance
+                "golden file {}: row {row} gives {score}, the trainer had {expected}: the inputs are not in the order of training, or another model was uploaded (tolerance {:e})",
+                declared.path, declared.tolerance
             );
             Err(Refused {
                 fault: ModelFault::GoldenMismatch,

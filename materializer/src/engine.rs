@@ -20,6 +20,8 @@ use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::stream::BoxStream;
 
+use crate::objects::ReadBudget;
+
 /// Values a batch holds at most, so that wide views do not make large batches.
 const BATCH_VALUES: usize = 1 << 18;
 
@@ -27,6 +29,7 @@ const BATCH_VALUES: usize = 1 << 18;
 pub(crate) struct Engine {
     session: SessionContext,
     batch_rows: usize,
+    reading: ReadBudget,
     folder: PathBuf,
 }
 
@@ -52,6 +55,7 @@ impl Engine {
         Ok(Self {
             session: SessionContext::new_with_config_rt(config, runtime),
             batch_rows,
+            reading: ReadBudget::new(memory_limit_bytes / 2),
             folder,
         })
     }
@@ -67,6 +71,11 @@ impl Engine {
     /// Rows a batch has at most.
     pub(crate) fn batch_rows(&self) -> usize {
         self.batch_rows
+    }
+
+    /// What reading an object may hold: the half that is not the operators'.
+    pub(crate) fn reading(&self) -> ReadBudget {
+        self.reading
     }
 
     /// Folder for this engine's files; it goes with the engine.

@@ -7,7 +7,6 @@ use crate::plan::PlanError;
 use crate::publish::PublishError;
 use crate::run::RunError;
 use crate::training_set::TrainingSetError;
-use crate::transform::{QueryError, TransformError};
 
 impl RunError {
     /// Name of the cause, stable over versions: the reason of a condition.
@@ -21,23 +20,10 @@ impl RunError {
                 source: PlanError::ForeignOwner { .. },
             } => "ForeignOwner",
             Self::Plan { .. } => "PlanFailed",
-            Self::Transform {
-                source: TransformError::Query { source },
-            } => match source {
-                QueryError::LookbackRequired { .. } => "LookbackRequired",
-                QueryError::VolatileFunction { .. } => "VolatileFunction",
-                _ => "InvalidQuery",
-            },
-            Self::Transform {
-                source: TransformError::SourceTime { .. },
-            } => "InvalidQuery",
-            Self::Transform {
-                source: TransformError::MemoryLimit { .. },
-            }
-            | Self::Publish {
+            Self::Transform { source } => source.code(),
+            Self::Publish {
                 source: PublishError::MemoryLimit { .. },
             } => "MemoryLimit",
-            Self::Transform { .. } => "TransformFailed",
             Self::Commit { .. } => "CommitFailed",
             Self::Publish { .. } => "PublishFailed",
             Self::Report { .. } => "ReportFailed",
@@ -46,10 +32,12 @@ impl RunError {
 
     /// Whether the same run may succeed later. What only a change of the manifest heals is not tried again.
     pub fn is_retryable(&self) -> bool {
-        !matches!(
+        let heals_by_an_upload = matches!(self, Self::Transform { source } if source.heals_by_an_upload());
+        let is_of_the_manifest = matches!(
             self.code(),
             "SpecVersion" | "ForeignOwner" | "LookbackRequired" | "VolatileFunction" | "InvalidQuery" | "MemoryLimit"
-        )
+        );
+        heals_by_an_upload || !is_of_the_manifest
     }
 }
 
@@ -71,6 +59,7 @@ impl TrainingSetError {
             | Self::UnknownFeature { .. }
             | Self::Clash { .. } => "InvalidObservations",
             Self::NoObservations { .. } => "NoObservations",
+            Self::RowGroup { .. } => "MemoryLimit",
             Self::Table {
                 source: OfflineError::Contended { .. },
                 ..

@@ -4,7 +4,11 @@
 // Helpers outside `#[test]` functions are test code too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod changed;
+mod identity;
+mod limits;
 mod queries;
+mod reading;
 mod support;
 
 use std::sync::Arc;
@@ -30,6 +34,10 @@ async fn plain_rows_reach_the_table_and_the_store_once() {
     );
     assert_eq!(report.newest_event_us, Some(START + HOUR));
     assert_eq!(report.rejected, []);
+    assert!(
+        report.elapsed_us > 0,
+        "measured, although the clock of the run stands still"
+    );
     assert_eq!(lab.assert_online_is_the_table().await, 2);
 
     let before = lab.listing();
@@ -81,6 +89,33 @@ async fn nan_and_negative_zero_are_equal_to_themselves_only() {
         ],
     );
     assert_eq!(lab.run().await.rows_appended, 1);
+}
+
+#[tokio::test]
+async fn of_two_files_with_one_row_the_one_written_later_counts_and_then_the_later_path() {
+    let second = |s: u64| std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000 + s);
+    let put = |lab: &Lab, name: &str, n: i64, written: u64| {
+        lab.put(name, &[row("k", START, n)]);
+        let file = std::fs::File::options().write(true).open(lab.path(name)).unwrap();
+        file.set_modified(second(written)).unwrap();
+    };
+    // Whatever the bytes are: each value is the larger one once.
+    for (a, b) in [(1, 9), (9, 1)] {
+        for (a_written, b_written, expected) in [(1, 2, b), (2, 1, a), (1, 1, b)] {
+            let lab = Lab::plain();
+            put(&lab, "raw/a.parquet", a, a_written);
+            put(&lab, "raw/b.parquet", b, b_written);
+            lab.run().await;
+            assert_eq!(lab.current().await[&("k".to_owned(), START)].0, Some(expected));
+            put(&lab, "raw/a.parquet", a, 3);
+            lab.run().await;
+            assert_eq!(lab.current().await[&("k".to_owned(), START)].0, Some(a), "written last");
+            std::fs::remove_file(lab.path("raw/a.parquet")).unwrap();
+            lab.run().await;
+            assert_eq!(lab.current().await[&("k".to_owned(), START)].0, Some(b), "the only one");
+            lab.assert_online_is_the_table().await;
+        }
+    }
 }
 
 /// Late, corrected, removed, retracted: after each step the table's current rows are those of a build from scratch.

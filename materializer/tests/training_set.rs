@@ -646,3 +646,34 @@ async fn an_observation_file_cut_in_half_or_with_other_columns_is_named() {
         "no set was begun"
     );
 }
+
+#[tokio::test]
+async fn an_observation_file_whose_row_group_does_not_fit_is_named_and_fits_with_more_memory() {
+    let world = World::with_weather().await;
+    let flights = flights();
+    let notes: StringArray = (0..flights.num_rows())
+        .map(|row| Some(format!("{row}{}", "x".repeat(1_300_000))))
+        .collect();
+    let mut columns: Vec<(String, ArrayRef, bool)> = flights
+        .schema()
+        .fields()
+        .iter()
+        .zip(flights.columns())
+        .map(|(field, column)| (field.name().clone(), Arc::clone(column), true))
+        .collect();
+    columns.push(("note".into(), Arc::new(notes), true));
+    world.put(
+        "labels/b.parquet",
+        &RecordBatch::try_from_iter_with_nullable(columns).unwrap(),
+    );
+    std::fs::remove_file(world.path("labels/a.parquet")).unwrap();
+    let small = TrainingSetSpec {
+        memory_limit_bytes: 1 << 20,
+        ..world.spec()
+    };
+    let error = world.build(&small).await.unwrap_err();
+    let message = error.to_string();
+    assert!(message.contains("row group 0 of labels/b.parquet"), "{message}");
+    assert_eq!((error.code(), error.is_retryable()), ("MemoryLimit", true));
+    assert_eq!(world.build(&world.spec()).await.unwrap().rows, 7);
+}

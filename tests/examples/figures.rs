@@ -56,14 +56,10 @@ fn features() {
         &wide::parquet(ROWS, ROWS),
         UPLOADED_S,
     );
-    let rule = wide::run_spec(world.access());
-    let first_fill = RunSpec {
-        served: false,
-        ..rule.clone()
-    };
-    materialize(&world, &redis, &first_fill, "first fill (source to table and Redis)");
+    let run = wide::run_spec(world.access());
+    materialize(&world, &redis, &run, "first fill (source to table and Redis)");
     redis.wipe();
-    materialize(&world, &redis, &rule, "refill by the write rule (table to Redis)");
+    materialize(&world, &redis, &run, "refill by the write rule (table to Redis)");
 
     world.put(
         &format!("{}1.parquet", wide::OBSERVATIONS),

@@ -51,10 +51,7 @@ impl Start {
         killer: Box<dyn Killer>,
     ) -> Self {
         let world = make(redis.access());
-        let spec = RunSpec {
-            served: false,
-            ..activity::run_spec(world.access())
-        };
+        let spec = activity::run_spec(world.access());
         put(&world, "1", &file(1), 0);
         put(&world, "2", &file(2), 0);
         redis.keep();
@@ -70,7 +67,6 @@ impl Start {
     /// Then run 1 has gone through, and a corrected file, a late one and rows that have to be rejected have arrived.
     pub fn corrected(mut self) -> Self {
         self.run(&self.world).to(None).report();
-        self.spec.served = true;
         put(&self.world, "2", &corrected(), 3_600);
         put(&self.world, "3-late", &late(), 3_600);
         self.redis.keep();

@@ -145,7 +145,7 @@ async fn a_v2_request_that_is_wrong_is_refused() {
             json!({"inputs": [account, tensor("d", "INT64", 1, json!([1]))]}),
             "UnknownField",
         ),
-        (json!({"outputs": []}), "InvalidJson"),
+        (json!({"outputs": []}), "MissingField"),
     ];
     for (body, code) in refused {
         let answer = http::post(service.address(), INFER, &body).await.unwrap();

@@ -7,7 +7,9 @@ pub mod desired;
 mod folders;
 mod jobs;
 mod saved;
+mod served;
 mod session;
+mod stale;
 mod stores;
 mod table;
 #[cfg(test)]
@@ -37,6 +39,7 @@ use folders::{Folders, FoldersError};
 use jobs::Jobs;
 use saved::SavedError;
 use session::Session;
+use stale::Stale;
 use stores::Stores;
 use world::Place;
 
@@ -92,20 +95,16 @@ fn threads(name: &str, count: usize) -> Result<Runtime, DevError> {
 }
 
 /// The clock of data, and the one of patience and back-off, which goes on while the data's stands still.
-fn clocks(settings: &DevSettings) -> (Arc<dyn Clock>, Arc<dyn Clock>) {
-    match settings.as_of.map(jiff::Timestamp::as_microsecond) {
+fn clocks(as_of_us: Option<i64>) -> (Arc<dyn Clock>, Arc<dyn Clock>) {
+    match as_of_us {
         Some(at_us) => (Arc::new(FixedClock::new(at_us)), Arc::new(PassingClock::from(at_us))),
         None => (Arc::new(SystemClock), Arc::new(SystemClock)),
     }
 }
 
 async fn begin(settings: &DevSettings, folders: Folders, workers: &Runtime) -> Result<bool, DevError> {
-    let (clock, passing) = clocks(settings);
-    let place = Place {
-        bucket: folders.bucket.display().to_string(),
-        online: online(settings),
-        url: format!("http://127.0.0.1:{}", settings.port),
-    };
+    let place = place(settings, &folders);
+    let (clock, passing) = clocks(place.as_of_us);
     let mut stores = Stores::new(
         place.clone(),
         Arc::clone(&clock),
@@ -134,8 +133,10 @@ async fn begin(settings: &DevSettings, folders: Folders, workers: &Runtime) -> R
         "triplane dev: manifests {manifests}, bucket {}, state {state}",
         place.bucket
     ));
+    let world = saved::read(&folders.state, &place)?;
     let session = Session {
-        world: saved::read(&folders.state, &place)?,
+        stale: Stale::of(&world, &place),
+        world,
         folders,
         place,
         clock: passing,
@@ -159,6 +160,15 @@ async fn begin(settings: &DevSettings, folders: Folders, workers: &Runtime) -> R
     // Every accepted request has its answer before the process ends.
     let _ = serving.await;
     Ok(all_ready)
+}
+
+fn place(settings: &DevSettings, folders: &Folders) -> Place {
+    Place {
+        bucket: folders.bucket.display().to_string(),
+        online: online(settings),
+        url: format!("http://127.0.0.1:{}", settings.port),
+        as_of_us: settings.as_of.map(jiff::Timestamp::as_microsecond),
+    }
 }
 
 /// A clock that goes on from a moment.

@@ -123,7 +123,8 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<(), SavedError> {
 }
 
 /// Reads the state. Work that was under way has ended with the process. Rows kept in memory, or in another online store
-/// than before, are gone: every view is published again before it counts as ready.
+/// than before, are gone, and so are (`Stale`) those of a clock that did not stand where it is fixed now: every view is
+/// published again before it counts as ready.
 pub fn read(folder: &Path, place: &Place) -> Result<World, SavedError> {
     let path = folder.join(FILE);
     let json = match std::fs::read(&path) {
@@ -140,7 +141,8 @@ pub fn read(folder: &Path, place: &Place) -> Result<World, SavedError> {
     let saved: Saved = serde_json::from_slice(&json).context(ParseSnafu {
         path: path.display().to_string(),
     })?;
-    let rows_kept = place.online != OnlineAccess::Memory && saved.online.as_ref() == Some(&place.online);
+    let same_store = place.online != OnlineAccess::Memory && saved.online.as_ref() == Some(&place.online);
+    let rows_kept = same_store && place.as_of_us.is_none();
     let restore = |(name, saved): (String, Namespace)| (name.clone(), snapshot(name, saved, place, rows_kept));
     Ok(World {
         namespaces: saved.namespaces.into_iter().map(restore).collect(),

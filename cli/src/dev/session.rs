@@ -16,6 +16,8 @@ use super::desired::{self, Desired, Print};
 use super::folders::Folders;
 use super::jobs::{Event, Fault, Jobs, Outcome};
 use super::saved::{self, SavedError};
+use super::served::{self, Seen};
+use super::stale::Stale;
 use super::stores::Stores;
 use super::table::tables;
 use super::unused::fields;
@@ -33,6 +35,8 @@ pub struct Session {
     pub place: Place,
     pub clock: Arc<dyn Clock>,
     pub stores: Stores,
+    /// Online rows of earlier sessions; nothing starts before they are gone.
+    pub stale: Stale,
     pub jobs: Jobs,
     pub server: Handle,
     pub events: UnboundedReceiver<Event>,
@@ -110,6 +114,7 @@ impl Session {
 
     async fn observe(&mut self) {
         let reach = self.stores.look().await;
+        self.drop_stale().await;
         let now_us = self.clock.now_us();
         for snapshot in self.world.namespaces.values_mut() {
             snapshot
@@ -120,29 +125,27 @@ impl Session {
                 let Some(generation) = self.server.generation(name) else {
                     continue;
                 };
-                // A refused table keeps its message until it is served, also while the one before it answers.
-                let behind = service
-                    .table
-                    .as_ref()
-                    .is_some_and(|table| generation < table.generation);
-                if behind && service.server.as_ref().is_some_and(|server| !server.message.is_empty()) {
-                    continue;
-                }
-                let ready = self.server.is_ready();
-                let since_us = service
-                    .server
-                    .as_ref()
-                    .filter(|server| server.ready == ready)
-                    .map_or(now_us, |s| s.since_us);
-                let breaker_open = self.server.breaker_open(name);
-                service.server = Some(ServerState {
+                let seen = Seen {
                     generation,
-                    ready,
-                    message: String::new(),
-                    since_us,
-                    breaker_open,
-                });
+                    ready: self.server.is_ready(),
+                    breaker_open: self.server.breaker_open(name),
+                };
+                if let Some(state) = served::state(service, seen, now_us) {
+                    service.server = Some(state);
+                }
             }
+        }
+    }
+
+    async fn drop_stale(&mut self) {
+        let Some(environment) = self.stores.environment().filter(|_| !self.stale.is_empty()) else {
+            return;
+        };
+        match self.stale.drop_from(&environment.online).await {
+            Ok(rows) => self.console.say(&format!(
+                "{rows} online rows of earlier sessions are dropped: with --as-of every row is published anew"
+            )),
+            Err(error) => tracing::warn!(%error, "online rows of earlier sessions were not dropped; tried again"),
         }
     }
 
@@ -164,7 +167,8 @@ impl Session {
     }
 
     async fn act(&mut self, namespace: &str, action: Action, now_us: i64) -> bool {
-        let Some(environment) = self.stores.environment().cloned() else {
+        let environment = self.stores.environment().filter(|_| self.stale.is_empty());
+        let Some(environment) = environment.cloned() else {
             return false;
         };
         let Some(snapshot) = self.world.namespaces.get_mut(namespace) else {

@@ -8,6 +8,7 @@ use triplane_plan::work::Ticket;
 
 use super::desired::{self, Desired};
 use super::saved;
+use super::stale::Stale;
 use super::world::{Place, World};
 use crate::lint::Checks;
 
@@ -30,6 +31,7 @@ fn place(bucket: &Path, online: OnlineAccess) -> Place {
         bucket: bucket.display().to_string(),
         online,
         url: "http://127.0.0.1:1".to_owned(),
+        as_of_us: None,
     }
 }
 
@@ -96,9 +98,16 @@ fn a_view_that_comes_back_does_not_take_the_number_of_rows_of_another_definition
 
 #[test]
 fn a_restart_without_the_rows_waits_for_them_and_with_them_does_not() {
-    for (online, kept) in [(OnlineAccess::Memory, false), (redis(), true)] {
+    for (online, fixed, kept) in [
+        (OnlineAccess::Memory, false, false),
+        (redis(), false, true),
+        (redis(), true, false),
+    ] {
         let folder = folder(&["store.yaml", "views.yaml", "service.yaml"]);
-        let place = place(folder.path(), online.clone());
+        let place = Place {
+            as_of_us: fixed.then_some(NOW_US),
+            ..place(folder.path(), online.clone())
+        };
         let mut world = World::default();
         world.take(&read(folder.path(), &world), &place, NOW_US);
         let snapshot = world.namespaces.get_mut("flights").unwrap();
@@ -124,6 +133,12 @@ fn a_restart_without_the_rows_waits_for_them_and_with_them_does_not() {
         assert_eq!(view.record.ready.is_some(), kept, "{online:?}");
         assert_eq!(view.runs.is_empty(), !kept, "{online:?}");
         assert_eq!(view.record.target, Some(1), "{online:?}");
+        let stale = Stale::of(&again, &place);
+        assert_eq!(
+            stale.is_empty(),
+            !fixed,
+            "rows of another clock are dropped, where they outlive a session"
+        );
     }
 }
 

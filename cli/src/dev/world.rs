@@ -29,6 +29,8 @@ pub struct Place {
     pub online: OnlineAccess,
     /// Base of the services' URLs.
     pub url: String,
+    /// Where the clock of data stands, microseconds; `None` where it goes.
+    pub as_of_us: Option<i64>,
 }
 
 /// Everything known, by namespace.

@@ -194,6 +194,10 @@ async fn a_malformed_infer_request_is_refused_with_its_input() {
             answer.text
         );
     }
+    for body in ["{}", r#"{"inputs":null}"#] {
+        let refused = (400, "MissingField".to_owned(), "inputs".to_owned());
+        assert_eq!(post(world.address, INFER, body).await.refusal(), refused, "{body}");
+    }
     let binary = call(
         world.address,
         Method::POST,

@@ -88,7 +88,11 @@ async fn a_prediction_off_by_more_than_the_tolerance_is_a_mismatch() {
     write(&bucket, golden(1e-6));
     let report = check(&bucket, |_| {}).await;
     assert_eq!(report.fault, Some(ModelFault::GoldenMismatch));
-    assert!(report.message.contains("golden row 49"), "{}", report.message);
+    assert!(
+        report.message.contains("golden file models/golden.parquet: row 49"),
+        "{}",
+        report.message
+    );
     assert!((report.golden_max_difference - 1e-6).abs() < 1e-12);
     let report = check(&bucket, |spec| spec.golden.as_mut().unwrap().tolerance = 1e-5).await;
     assert_eq!(report.fault, None);

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use triplane_feature_store::order::Newest;
+
 use super::JoinError;
 use super::block::Block;
 use super::order::Head;
@@ -25,36 +27,30 @@ pub(crate) fn merge(
     is_known: impl Fn(i64, i64) -> bool,
     mut found: impl FnMut(Match<'_>) -> Result<(), JoinError>,
 ) -> Result<(), JoinError> {
-    let mut newest = Newest::default();
+    let mut newest: Newest<Kept> = Newest::default();
     while let Some(ask) = asks.peek() {
-        newest.keep_only(&ask);
+        let is_other_key = |(last, _): (&Kept, bool)| last.head().compare_key(&ask).is_ne();
+        if newest.last().is_some_and(is_other_key) {
+            newest = Newest::default();
+        }
         while let Some(fact) = facts.peek() {
             let ordering = fact.compare_key(&ask);
             if ordering.is_gt() || (ordering.is_eq() && !is_known(fact.time, ask.time)) {
                 break;
             }
             if ordering.is_eq() {
-                newest.take(&fact);
+                newest.take(fact.time, fact.block.flag(fact.row), Kept::new(&fact));
             }
             facts.advance()?;
         }
         found(Match {
             row: ask.block.version(ask.row).0,
             as_of_us: ask.time,
-            fact: newest.live(),
+            fact: newest.live().map(|kept| (&kept.block, kept.row)),
         })?;
         asks.advance()?;
     }
     Ok(())
-}
-
-/// What is known of one key so far, facts coming in ascending order.
-#[derive(Default)]
-struct Newest {
-    /// The last fact, live or deleted: it alone speaks for its event time.
-    last: Option<Kept>,
-    /// The newest live fact of an earlier event time.
-    earlier: Option<Kept>,
 }
 
 /// A fact that outlives the cursor.
@@ -66,8 +62,13 @@ struct Kept {
 }
 
 impl Kept {
-    fn is_live(&self) -> bool {
-        !self.block.flag(self.row)
+    fn new(fact: &Head<'_>) -> Self {
+        Self {
+            prefix: fact.prefix,
+            time: fact.time,
+            block: Arc::clone(fact.block),
+            row: fact.row,
+        }
     }
 
     fn head(&self) -> Head<'_> {
@@ -77,38 +78,5 @@ impl Kept {
             block: &self.block,
             row: self.row,
         }
-    }
-}
-
-impl Newest {
-    /// Forgets what is known of other keys than that of `ask`.
-    fn keep_only(&mut self, ask: &Head<'_>) {
-        if self
-            .last
-            .as_ref()
-            .is_some_and(|last| last.head().compare_key(ask).is_ne())
-        {
-            *self = Self::default();
-        }
-    }
-
-    fn take(&mut self, fact: &Head<'_>) {
-        let kept = Kept {
-            prefix: fact.prefix,
-            time: fact.time,
-            block: Arc::clone(fact.block),
-            row: fact.row,
-        };
-        if let Some(last) = self.last.replace(kept)
-            && last.time != fact.time
-            && last.is_live()
-        {
-            self.earlier = Some(last);
-        }
-    }
-
-    fn live(&self) -> Option<(&Arc<Block>, usize)> {
-        let last = self.last.as_ref().filter(|last| last.is_live());
-        last.or(self.earlier.as_ref()).map(|kept| (&kept.block, kept.row))
     }
 }

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray, BinaryArray, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, StringArray,
+    Array, ArrayRef, BinaryArray, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, StringArray,
     TimestampMicrosecondArray, new_null_array,
 };
-use arrow::compute::{CastOptions, cast, cast_with_options};
-use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMicrosecondType};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::DataType;
 use triplane_contract::ValueType;
 use triplane_feature_store::Value;
 
 use crate::offline::arrow_type;
+use crate::transform::conform::micros;
 
 /// The declared type of a column; `None` for types that `v1alpha1` does not know. Layouts of one type (views, large
 /// offsets, dictionaries; timestamps of any unit, naive ones being UTC) count as that type; integers are not widened.
@@ -45,28 +46,17 @@ pub fn canonical(array: &ArrayRef, value_type: ValueType) -> Option<ArrayRef> {
         ..CastOptions::default()
     };
     match array.data_type() {
-        DataType::Timestamp(unit, _) => microseconds(array, *unit).map(|times| Arc::new(times) as ArrayRef),
+        DataType::Timestamp(..) => {
+            // A time past the range of microseconds makes the whole column another type.
+            let times = micros(array).filter(|times| times.null_count() == array.null_count());
+            times.map(|times| Arc::new(times) as ArrayRef)
+        }
         DataType::Dictionary(_, values) => {
             let values = cast_with_options(array, values, &options).ok()?;
             canonical(&values, value_type)
         }
         _ => cast_with_options(array, &to, &options).ok(),
     }
-}
-
-/// Times of any unit as microseconds; a naive time is UTC, and zones only label. `None` past the range of i64.
-fn microseconds(array: &ArrayRef, unit: TimeUnit) -> Option<TimestampMicrosecondArray> {
-    let raw = cast(array, &DataType::Int64).ok()?;
-    let raw = raw.as_primitive::<Int64Type>();
-    let scaled =
-        |factor: i64| raw.try_unary::<_, TimestampMicrosecondType, _>(|time| time.checked_mul(factor).ok_or(()));
-    let times = match unit {
-        TimeUnit::Second => scaled(1_000_000).ok()?,
-        TimeUnit::Millisecond => scaled(1_000).ok()?,
-        TimeUnit::Microsecond => raw.reinterpret_cast(),
-        TimeUnit::Nanosecond => raw.unary(|time| time.div_euclid(1_000)),
-    };
-    Some(times.with_timezone("UTC"))
 }
 
 /// One row that holds `value`, in the Arrow type of `value_type`; NULL where the value is NULL or of another type.
@@ -89,8 +79,10 @@ pub fn one_row(value: &Value, value_type: ValueType) -> ArrayRef {
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::{AsArray, StringViewArray, TimestampMillisecondArray, TimestampNanosecondArray};
+    use arrow::datatypes::TimestampMicrosecondType;
+
     use super::*;
-    use arrow::array::{StringViewArray, TimestampMillisecondArray, TimestampNanosecondArray};
 
     #[test]
     fn layouts_of_one_type_become_the_same_array() {

@@ -56,6 +56,13 @@ pub(crate) struct Pinned {
 }
 
 impl Pinned {
+    /// What tells this content from another one, as plans name it.
+    pub(crate) fn version(&self) -> String {
+        self.etag
+            .clone()
+            .unwrap_or_else(|| format!("{}-{}", self.size, self.last_modified_us))
+    }
+
     /// A reader of this content; it fails once the object is replaced.
     pub(crate) fn reader(&self, bucket: &Arc<dyn ObjectStore>) -> ObjectReader {
         ObjectReader::new(Arc::clone(bucket), self.path.clone(), self.size, self.etag.clone())

@@ -17,4 +17,4 @@ pub use table::{OfflineError, Table, create_if_absent};
 pub use write::{TableWriter, WrittenFile};
 
 pub(crate) use file::day_of;
-pub(crate) use schema::timestamp;
+pub(crate) use schema::{declared_fields, timestamp};

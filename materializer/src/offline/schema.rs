@@ -38,21 +38,21 @@ pub(crate) fn timestamp() -> DataType {
 
 /// Columns of a data file, in order: keys, features, `event_time`, `created_time`, `sequence`, `is_deleted`.
 pub fn row_schema(view: &View) -> SchemaRef {
-    let keys = view
-        .keys
-        .iter()
-        .map(|key| Field::new(&key.name, arrow_type(key.value_type), true));
-    let features = view
-        .features
-        .iter()
-        .map(|f| Field::new(&f.name, arrow_type(f.value_type), true));
     let own = [
         Field::new(EVENT_TIME, timestamp(), true),
         Field::new(CREATED_TIME, timestamp(), true),
         Field::new(SEQUENCE, DataType::Int64, true),
         Field::new(IS_DELETED, DataType::Boolean, true),
     ];
-    Arc::new(Schema::new(keys.chain(features).chain(own).collect::<Vec<_>>()))
+    Arc::new(Schema::new(declared_fields(view).chain(own).collect::<Vec<_>>()))
+}
+
+/// The keys, then the features, as they are in files and batches.
+pub(crate) fn declared_fields(view: &View) -> impl Iterator<Item = Field> {
+    let keys = view.keys.iter().map(|key| (&key.name, key.value_type));
+    let features = view.features.iter().map(|f| (&f.name, f.value_type));
+    keys.chain(features)
+        .map(|(name, value_type)| Field::new(name, arrow_type(value_type), true))
 }
 
 /// The same as Delta fields, with the partition column last.

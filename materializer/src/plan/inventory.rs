@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use triplane_contract::run::{PlannedObject, RunPlan};
 use triplane_contract::{layout, version};
 
-use super::PlanError;
+use super::{ChangedObject, PlanError};
 use crate::objects::{get_json, put_json};
 
 /// Runs between two snapshots.
@@ -33,9 +33,28 @@ impl Inventory {
         self.objects.get(&(source.to_owned(), path.to_owned()))
     }
 
+    /// Whether no content of an object is known: `forget_content`.
+    pub(super) fn is_forgotten(object: &PlannedObject) -> bool {
+        object.etag.is_empty()
+    }
+
     /// Objects by (source, path).
     pub fn objects(&self) -> impl Iterator<Item = &PlannedObject> {
         self.objects.values()
+    }
+
+    /// What was read of an object is not what was planned: it is known by no `ETag` any more, and by the times of all that was
+    /// planned or read.
+    pub(super) fn forget_content(&mut self, changed: &ChangedObject) {
+        let key = (changed.source.clone(), changed.path.clone());
+        let Some(object) = self.objects.get_mut(&key) else {
+            return;
+        };
+        object.etag.clear();
+        if let Some((min, max)) = changed.min_us.zip(changed.max_us) {
+            object.min_us = Some(object.min_us.map_or(min, |known| known.min(min)));
+            object.max_us = Some(object.max_us.map_or(max, |known| known.max(max)));
+        }
     }
 
     /// The inventory after `plan`.
@@ -146,6 +165,26 @@ mod tests {
         assert_eq!(load(&bucket, "v", 40).await.unwrap(), whole);
         assert_eq!(whole.get("s", "a").map(|o| o.etag.as_str()), Some("40"));
         assert!(whole.get("s", "b39").is_some() && whole.get("s", "b40").is_none());
+    }
+
+    #[test]
+    fn an_object_that_was_found_changed_is_known_by_no_content_and_by_all_that_was_read() {
+        let mut inventory = Inventory::default();
+        inventory.apply(&plan(1));
+        let changed = |min_us, max_us| ChangedObject {
+            source: "s".to_owned(),
+            path: "a".to_owned(),
+            min_us,
+            max_us,
+        };
+        inventory.forget_content(&changed(Some(-5), Some(0)));
+        inventory.forget_content(&changed(None, None));
+        let object = inventory.get("s", "a").unwrap();
+        assert_eq!(
+            (object.etag.as_str(), object.min_us, object.max_us),
+            ("", Some(-5), Some(1))
+        );
+        assert_eq!(inventory.get("s", "b1").unwrap().etag, "x");
     }
 
     #[tokio::test]

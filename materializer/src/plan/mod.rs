@@ -1,6 +1,7 @@
 //! Step 1 of a run: which objects arrived since the run before.
 
 mod arrivals;
+mod changed;
 mod inventory;
 mod listing;
 mod owner;
@@ -18,7 +19,9 @@ use crate::objects::{FooterError, ObjectError, get_json, put_if_absent};
 pub use inventory::Inventory;
 pub use owner::claim;
 
+pub(crate) use changed::{ChangedObject, note};
 pub(crate) use listing::is_hidden;
+pub(crate) use span::span;
 
 /// Why a run could not be planned.
 #[derive(Debug, Snafu)]
@@ -106,12 +109,16 @@ pub async fn plan_next(
             })
         });
     }
+    let mut known = before.clone();
+    for object in changed::noted(bucket, &root, committed).await? {
+        known.forget_content(&object);
+    }
     let listed = listing::list(bucket, spec).await?;
-    let changes = arrivals::arrivals(&before, listed);
+    let changes = arrivals::arrivals(&known, listed);
     if changes.is_empty() {
         return Ok(None);
     }
-    let arrived = span::look_at(bucket, spec, changes).await?;
+    let arrived = span::look_at(bucket, spec, &known, changes).await?;
     if arrived.is_empty() {
         return Ok(None);
     }

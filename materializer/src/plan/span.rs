@@ -15,37 +15,65 @@ use triplane_contract::run::{PlannedObject, RunSpec};
 
 use super::arrivals::Change;
 use super::listing::Listed;
-use super::{LookSnafu, PlanError};
+use super::{Inventory, LookSnafu, PlanError};
 use crate::objects::{FooterError, Pinned, bucket_error, open_footer};
 use crate::transform::conform::micros;
 
 /// Footers read at once.
 const AT_ONCE: usize = 8;
 
-/// Plans each change, in order. An object that went away since the listing is left out: it never arrived.
+/// Plans each change, in order. An object that went away since the listing never arrived; one that was known before is gone.
 pub(super) async fn look_at(
     bucket: &Arc<dyn ObjectStore>,
     spec: &RunSpec,
+    known: &Inventory,
     changes: Vec<Change>,
 ) -> Result<Vec<PlannedObject>, PlanError> {
-    let looks = changes.into_iter().map(|change| async move {
-        match change {
-            Change::Removed(object) => Ok(Some(PlannedObject {
-                removed: true,
-                unreadable: None,
-                ..object
-            })),
-            Change::Arrived(listed) => {
-                let source = spec.transform.sources.iter().find(|s| s.name == listed.source);
-                let column = source.map_or("", |s| s.timestamp_column.as_str());
-                look(bucket, &listed, column)
-                    .await
-                    .context(LookSnafu { name: &listed.source })
-            }
-        }
-    });
+    let looks = changes
+        .into_iter()
+        .map(|change| look_again(bucket, spec, known, change));
     let seen: Vec<Option<PlannedObject>> = futures::stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
     Ok(seen.into_iter().flatten().collect())
+}
+
+async fn look_again(
+    bucket: &Arc<dyn ObjectStore>,
+    spec: &RunSpec,
+    known: &Inventory,
+    change: Change,
+) -> Result<Option<PlannedObject>, PlanError> {
+    let listed = match change {
+        Change::Removed(object) => return Ok(Some(removed(object))),
+        Change::Arrived(listed) => listed,
+    };
+    let source = spec.transform.sources.iter().find(|s| s.name == listed.source);
+    let column = source.map_or("", |s| s.timestamp_column.as_str());
+    let seen = look(bucket, &listed, column)
+        .await
+        .context(LookSnafu { name: &listed.source })?;
+    let known = known.get(&listed.source, &listed.path);
+    Ok(match (seen, known) {
+        (Some(object), Some(known)) if Inventory::is_forgotten(known) => Some(with_times_of(object, known)),
+        (Some(object), _) => Some(object),
+        (None, known) => known.cloned().map(removed),
+    })
+}
+
+fn removed(object: PlannedObject) -> PlannedObject {
+    PlannedObject {
+        removed: true,
+        unreadable: None,
+        ..object
+    }
+}
+
+/// What a run has read of an object beyond what was planned is affected by it, too.
+fn with_times_of(mut object: PlannedObject, known: &PlannedObject) -> PlannedObject {
+    if let Some((min, max)) = known.min_us.zip(known.max_us) {
+        let (min, max) = widen(object.min_us.zip(object.max_us), min, max);
+        (object.min_us, object.max_us) = (Some(min), Some(max));
+    }
+    object
 }
 
 async fn look(
@@ -75,9 +103,7 @@ async fn look(
     };
     // The footer may be of newer content than the listing saw. Of the same content listing and footer tell the same time: a
     // bucket gives it in one precision.
-    if let Some(etag) = &pinned.etag {
-        object.etag.clone_from(etag);
-    }
+    object.etag = pinned.version();
     (object.size, object.last_modified_us) = (pinned.size, pinned.last_modified_us);
     match span(bucket, &pinned, column).await {
         Ok(Some((min, max))) => (object.min_us, object.max_us) = (Some(min), Some(max)),
@@ -89,7 +115,11 @@ async fn look(
 }
 
 /// Smallest and largest time of `column`; `None` where it is missing, is no timestamp, or has no value.
-async fn span(bucket: &Arc<dyn ObjectStore>, pinned: &Pinned, column: &str) -> Result<Option<(i64, i64)>, FooterError> {
+pub(crate) async fn span(
+    bucket: &Arc<dyn ObjectStore>,
+    pinned: &Pinned,
+    column: &str,
+) -> Result<Option<(i64, i64)>, FooterError> {
     let schema = pinned.metadata.schema();
     match schema.field_with_name(column) {
         Ok(field) if matches!(field.data_type(), arrow::datatypes::DataType::Timestamp(..)) => {}

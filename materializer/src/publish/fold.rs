@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use triplane_feature_store::order::{Content, Fact, Order, Rank, key_state};
+use triplane_feature_store::order::{Newest, Order, Rank};
 
 use crate::rows::Page;
 
@@ -15,26 +15,20 @@ pub(super) struct FactColumns {
     pub(super) deleted: usize,
 }
 
-#[derive(Clone)]
-struct Seen {
-    fact: Fact<usize>,
-    page: Arc<Page>,
-    row: usize,
-}
+/// A fact and where its columns are.
+type Seen = (Order, Arc<Page>, usize);
 
-/// Takes the facts of a key in rising order and keeps the ones that decide: the newest, the newest row that still counts
-/// below it, and the largest run.
+/// Takes the facts of a key in rising order.
 #[derive(Default)]
 pub(super) struct Fold {
-    last: Option<Seen>,
-    newest_live: Option<Seen>,
-    largest_sequence: i64,
+    newest: Newest<Seen>,
+    largest_run: u64,
 }
 
 /// The state of a key, with the row that is its content.
 pub(super) struct State {
     pub(super) rank: Rank,
-    pub(super) content: Option<(Order, Arc<Page>, usize)>,
+    pub(super) content: Option<Seen>,
     /// The newest fact is a retraction: whoever has not seen all facts cannot know the content.
     pub(super) retracted: bool,
     /// Any row of the key.
@@ -48,55 +42,20 @@ impl Fold {
             created_time_us: page.columns.int(columns.created, row),
             sequence: page.columns.int(columns.sequence, row),
         };
-        let fact = Fact {
-            order,
-            deleted: page.columns.flag(columns.deleted, row),
-            row: 0,
-        };
-        self.largest_sequence = self.largest_sequence.max(order.sequence);
-        if let Some(last) = self.last.take()
-            && last.fact.order.event_time_us != order.event_time_us
-            && !last.fact.deleted
-        {
-            self.newest_live = Some(last);
-        }
-        self.last = Some(Seen {
-            fact,
-            page: Arc::clone(page),
-            row,
-        });
+        let deleted = page.columns.flag(columns.deleted, row);
+        self.largest_run = self.largest_run.max(Order::run_of(order.sequence));
+        self.newest
+            .take(order.event_time_us, deleted, (order, Arc::clone(page), row));
     }
 
     /// `None` without facts.
     pub(super) fn state(self) -> Option<State> {
-        let newest = self.last?;
-        let mut facts = vec![newest.fact];
-        let mut rows = vec![(Arc::clone(&newest.page), newest.row)];
-        if let Some(live) = self.newest_live {
-            facts.push(Fact { row: 1, ..live.fact });
-            rows.push((live.page, live.row));
-        }
-        // Stands for the fact of the largest run, which counts by its run alone.
-        let least = Order {
-            event_time_us: i64::MIN,
-            created_time_us: i64::MIN,
-            sequence: self.largest_sequence,
-        };
-        facts.push(Fact {
-            order: least,
-            deleted: true,
-            row: 0,
-        });
-        let (rank, content) = key_state(&mut facts)?;
-        let content = match content {
-            Content::Live(order, index) => rows.get(index).map(|(page, row)| (order, Arc::clone(page), *row)),
-            Content::Tombstone => None,
-        };
+        let ((top, page, row), retracted) = self.newest.last()?;
         Some(State {
-            rank,
-            content,
-            retracted: newest.fact.deleted,
-            key: (newest.page, newest.row),
+            rank: Rank::of(*top, retracted, self.largest_run),
+            content: self.newest.live().cloned(),
+            retracted,
+            key: (Arc::clone(page), *row),
         })
     }
 }

@@ -16,7 +16,7 @@ use triplane_feature_store::key::KeyEncoder;
 use triplane_feature_store::online::{Piece, Written};
 use triplane_feature_store::order::Order;
 use triplane_feature_store::row::{OnlineRow, RowEncoder};
-use triplane_feature_store::semantics::expires_at_us;
+use triplane_feature_store::semantics::{expires_at_us, kept_since_us};
 
 use super::fold::{FactColumns, Fold, State};
 use super::{KeySnafu, OnlineSnafu, PublishError, RowSnafu, Target};
@@ -29,7 +29,6 @@ use crate::rows::{Columns, Cursor, rows_of_files};
 const WRITE_ROWS: usize = 2_000;
 /// Bytes of one write.
 const WRITE_BYTES: usize = 4 << 20;
-const HOUR_US: i64 = 3_600_000_000;
 
 /// Keys by their entity encoding; `None` once there are too many to hold: all keys.
 #[derive(Debug)]
@@ -80,9 +79,7 @@ pub(super) struct Facts {
 impl Facts {
     /// Facts of run `first` and later (0: all) that may still be served now.
     pub(super) fn since(first: u64, view: &View, now_us: i64) -> Self {
-        let from_us = view.reach_us().map_or(i64::MIN, |reach| {
-            now_us.saturating_sub(reach).saturating_sub(24 * HOUR_US)
-        });
+        let from_us = kept_since_us(view, now_us).unwrap_or(i64::MIN);
         let first_sequence = if first == 0 {
             i64::MIN
         } else {

@@ -4,7 +4,7 @@ use arrow::error::ArrowError;
 use snafu::Snafu;
 
 use crate::join::JoinError;
-use crate::objects::{FooterError, ObjectError};
+use crate::objects::{FooterError, ObjectError, RowGroupTooLarge};
 use crate::offline::OfflineError;
 use crate::plan::PlanError;
 
@@ -61,6 +61,16 @@ pub enum TrainingSetError {
         path: String,
         /// Cause.
         source: parquet::errors::ParquetError,
+    },
+    /// A row group of an observation file is too large for the memory limit.
+    #[snafu(display("MemoryLimit: training set {set} may use {limit_bytes} bytes: {source}, or raise spec.resources"))]
+    RowGroup {
+        /// Name of the set.
+        set: String,
+        /// The budget of the whole process.
+        limit_bytes: u64,
+        /// The object, the row group and what to do.
+        source: RowGroupTooLarge,
     },
     /// Observation files differ in their columns.
     #[snafu(display("training set {set}: columns of {path} ({found}) differ from those of {first} ({expected})"))]

@@ -45,7 +45,7 @@ pub async fn build(
     contract::check("training set spec", spec.version).map_err(|message| TrainingSetError::Version { message })?;
     let set = spec.name.as_str();
     claim(&spec.store, &env.bucket).await.context(ClaimSnafu { set })?;
-    let observations = Observations::open(set, &env.bucket, &spec.observations_path).await?;
+    let observations = Observations::open(spec, &env.bucket).await?;
     let layout = SetLayout::new(spec, observations.schema())?;
     let tables = pin(spec, env).await?;
     let survey = survey::survey(set, &observations, layout.timestamp).await?;

@@ -11,13 +11,18 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use snafu::{OptionExt, ResultExt, ensure};
+use triplane_contract::training::TrainingSetSpec;
 
-use super::error::{ListSnafu, NoObservationsSnafu, ObservationFileSnafu, ObservationSchemaSnafu, TrainingSetError};
-use crate::objects::{Pinned, open_footer};
+use super::error::{
+    ListSnafu, NoObservationsSnafu, ObservationFileSnafu, ObservationSchemaSnafu, RowGroupSnafu, TrainingSetError,
+};
+use crate::objects::{Pinned, ReadBudget, open_footer};
 use crate::plan::is_hidden;
 
-/// Rows of a batch.
+/// Rows of a batch at most.
 const BATCH_ROWS: usize = 8_192;
+/// The part of the memory limit that reading observations may have beside the join's.
+const READ_PART: u64 = 4;
 
 /// Rows of a stream of observations, or why it ends.
 pub(super) type Rows = BoxStream<'static, Result<RecordBatch, TrainingSetError>>;
@@ -29,11 +34,13 @@ pub(super) struct Observations {
     bucket: Arc<dyn ObjectStore>,
     files: Arc<Vec<Pinned>>,
     schema: SchemaRef,
+    limit_bytes: u64,
 }
 
 impl Observations {
-    /// Finds the files at `path`, a file or a folder, and checks that they have the same columns.
-    pub(super) async fn open(set: &str, bucket: &Arc<dyn ObjectStore>, path: &str) -> Result<Self, TrainingSetError> {
+    /// Finds the files at the observations' path, a file or a folder, and checks that they have the same columns.
+    pub(super) async fn open(spec: &TrainingSetSpec, bucket: &Arc<dyn ObjectStore>) -> Result<Self, TrainingSetError> {
+        let (set, path) = (spec.name.as_str(), spec.observations_path.as_str());
         let mut files = Vec::new();
         for location in list(set, bucket, path).await? {
             files.push(
@@ -62,6 +69,7 @@ impl Observations {
             bucket: Arc::clone(bucket),
             files: Arc::new(files),
             schema: Arc::new(schema),
+            limit_bytes: spec.memory_limit_bytes,
         })
     }
 
@@ -88,8 +96,7 @@ impl Observations {
             source,
         };
         let builder =
-            ParquetRecordBatchStreamBuilder::new_with_metadata(file.reader(&self.bucket), file.metadata.clone())
-                .with_batch_size(BATCH_ROWS);
+            ParquetRecordBatchStreamBuilder::new_with_metadata(file.reader(&self.bucket), file.metadata.clone());
         // The reader gives a projection in file order; `picked` puts it in the wanted one.
         let mut present = wanted.map_or_else(|| (0..self.schema.fields().len()).collect(), <[usize]>::to_vec);
         let order = present.clone();
@@ -101,7 +108,9 @@ impl Observations {
             .filter_map(|column| present.binary_search(column).ok())
             .collect();
         let schema = Arc::new(self.schema.project(&order).map_err(|e| context(e.into()))?);
-        let rows = builder.with_projection(mask).build().map_err(&context)?;
+        let batch_rows = self.batch_rows(file, &mask)?;
+        let builder = builder.with_projection(mask).with_batch_size(batch_rows);
+        let rows = builder.build().map_err(&context)?;
         let rows = rows.map(move |batch| {
             let batch = batch.map_err(&context)?;
             let columns = picked.iter().map(|column| Arc::clone(batch.column(*column))).collect();
@@ -109,6 +118,18 @@ impl Observations {
             RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options).map_err(|e| context(e.into()))
         });
         Ok(rows.boxed())
+    }
+
+    fn batch_rows(&self, file: &Pinned, mask: &ProjectionMask) -> Result<usize, TrainingSetError> {
+        let (path, metadata) = (file.path.to_string(), file.metadata.metadata());
+        let groups: Vec<usize> = (0..metadata.num_row_groups()).collect();
+        let budget = ReadBudget::new(self.limit_bytes / READ_PART);
+        budget
+            .batch_rows(&path, metadata, (&groups, mask), BATCH_ROWS)
+            .context(RowGroupSnafu {
+                set: &self.set,
+                limit_bytes: self.limit_bytes,
+            })
     }
 }
 

@@ -9,7 +9,7 @@ use datafusion::physical_plan::streaming::PartitionStream;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
-use triplane_contract::run::Source;
+use triplane_contract::run::{PlannedObject, Source};
 
 use super::TransformError;
 use super::append::Appender;
@@ -22,7 +22,7 @@ use super::query::{Query, is_time, outputs, prepare, register};
 use super::ranges::{Ranges, Reach, affected};
 use super::reference::{Reference, fix};
 use super::reject::RejectScope;
-use super::source::{InputObject, SourceInput, SourceTable};
+use super::source::{FILE_RANK, InputObject, SourceInput, SourceTable};
 use super::step::{Attempt, Transformed};
 use crate::engine::input;
 use crate::offline::{CREATED_TIME, EVENT_DATE, EVENT_TIME, SEQUENCE, TableWriter, row_schema};
@@ -79,8 +79,14 @@ impl Attempt<'_> {
     /// Fixes columns that are only proposed once the query has been found valid over them: a first upload that is wrong
     /// may still be replaced.
     async fn fixed(&self, references: Vec<Reference>) -> Result<Prepared, TransformError> {
-        let prepared = self.prepared(references).await?;
         let sources = &self.inputs.spec.transform.sources;
+        let proposed = sources
+            .iter()
+            .zip(&references)
+            .filter(|(_, reference)| !reference.is_fixed);
+        let proposed: Vec<&str> = proposed.map(|(source, _)| source.path.as_str()).collect();
+        let prepared = self.prepared(references).await;
+        let prepared = prepared.map_err(|error| error.over_first_files(&proposed))?;
         let (mut fixed, mut differs) = (Vec::new(), false);
         for (source, reference) in sources.iter().zip(&prepared.references) {
             fixed.push(if reference.is_fixed {
@@ -141,10 +147,12 @@ impl Attempt<'_> {
             .filter(|o| o.source == source.name && !o.removed)
             .map(|o| o.path.as_str())
             .collect();
-        let objects = after
-            .objects()
-            .filter(|o| o.source == source.name)
-            .filter_map(|o| {
+        let of_source: Vec<&PlannedObject> = after.objects().filter(|o| o.source == source.name).collect();
+        let ranks = ranks(&of_source);
+        let objects = of_source
+            .into_iter()
+            .zip(ranks)
+            .filter_map(|(o, rank)| {
                 let arrived = arrived.contains(o.path.as_str());
                 let overlaps = o
                     .min_us
@@ -153,6 +161,8 @@ impl Attempt<'_> {
                 let unreadable = o.unreadable.as_ref().or_else(|| self.broken.get(&o.path)).cloned();
                 (arrived || overlaps).then(|| InputObject {
                     path: o.path.clone(),
+                    etag: o.etag.clone(),
+                    rank,
                     arrived,
                     unreadable,
                 })
@@ -169,6 +179,7 @@ impl Attempt<'_> {
             });
         table.provide(SourceInput {
             bucket: Arc::clone(self.inputs.bucket),
+            name: source.name.clone(),
             objects,
             ranges: input.clone(),
             timestamp_column: source.timestamp_column.clone(),
@@ -178,6 +189,7 @@ impl Attempt<'_> {
             scope: scope.clone(),
             findings: self.findings.clone(),
             batch_rows: self.engine.batch_rows(),
+            budget: self.engine.reading(),
         });
     }
 
@@ -202,6 +214,7 @@ impl Attempt<'_> {
             },
             affected: range.clone(),
             created_us: self.created_us,
+            ranked: spec.transform.query.is_none(),
             scope,
         };
         debug_assert_eq!(
@@ -290,10 +303,22 @@ impl Attempt<'_> {
     }
 }
 
+/// The place of each object by (Last-Modified, path) as they were planned: of two files with one row the newer counts.
+fn ranks(objects: &[&PlannedObject]) -> Vec<i64> {
+    let mut order: Vec<usize> = (0..objects.len()).collect();
+    order.sort_by_key(|&index| (objects[index].last_modified_us, &objects[index].path));
+    let mut ranks = vec![0; objects.len()];
+    for (rank, index) in (0..).zip(order) {
+        ranks[index] = rank;
+    }
+    ranks
+}
+
 /// Columns to read of a source, in its own order.
 fn needed(source: &Source, reference: &Reference, wanted: Option<&BTreeSet<String>>) -> SchemaRef {
     let fields = reference.schema.fields().iter().filter(|field| {
-        field.name() == &source.timestamp_column || wanted.is_some_and(|names| names.contains(field.name()))
+        let asked = wanted.is_some_and(|names| names.contains(field.name())) && field.name() != FILE_RANK;
+        asked || field.name() == &source.timestamp_column
     });
     Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>()))
 }

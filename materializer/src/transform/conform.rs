@@ -9,6 +9,7 @@ use arrow::datatypes::{
     DataType, Float64Type, Int64Type, TimeUnit, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
 };
 use arrow::error::ArrowError;
+use triplane_feature_store::value;
 
 use crate::offline::timestamp;
 
@@ -66,7 +67,7 @@ pub(crate) fn conform(array: &ArrayRef, wanted: &DataType) -> Result<Conformed, 
             Some(times) => Arc::new(times),
             None => Arc::clone(array),
         },
-        (found, DataType::Float64) if plain_type(found).is_integer() => exact_f64(array)?,
+        (found, DataType::Float64) if plain_type(found).is_integer() => exact_floats(array)?,
         _ => cast_with_options(
             array,
             wanted,
@@ -88,17 +89,16 @@ pub(crate) fn conform(array: &ArrayRef, wanted: &DataType) -> Result<Conformed, 
     })
 }
 
-fn exact_f64(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+fn exact_floats(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let safe = CastOptions {
         safe: true,
         ..CastOptions::default()
     };
     // UInt64 above i64::MAX is NULL here, so it is reported as not exact: it is beyond 2^53 anyway.
     let whole = cast_with_options(array, &DataType::Int64, &safe)?;
-    let exact = whole.as_primitive::<Int64Type>().unary_opt::<_, Float64Type>(|v| {
-        let float = v as f64;
-        (float as i128 == i128::from(v)).then_some(float)
-    });
+    let exact = whole
+        .as_primitive::<Int64Type>()
+        .unary_opt::<_, Float64Type>(value::exact_f64);
     Ok(Arc::new(exact))
 }
 

@@ -1,7 +1,7 @@
 //! The difference between what the query says now and what the table says, in one pass over two sorted streams.
 //!
-//! A row is known by (key, event time). Of several result rows of one identity the greatest by (created time, encoded
-//! bytes) counts; equal ones collapse with that. It is appended where the table's newest row of the identity has other
+//! A row is known by (key, event time). Of several result rows of one identity the greatest by (created time, place of its
+//! file, encoded bytes) counts; equal ones collapse with that. It is appended where the table's newest row of the identity has other
 //! features or is a retraction; an identity the result no longer has is retracted. The created time of what is appended is
 //! never before that of the row it supersedes, so that the newest row of an identity is always one of its last run.
 
@@ -26,12 +26,13 @@ pub(crate) struct Place {
     pub(crate) row: usize,
 }
 
-/// Where the columns of both sides are: keys, features, `event_time`, `created_time`, then on the table's side
-/// `sequence` and `is_deleted`.
+/// Where the columns of both sides are: keys, features, `event_time`, `created_time`, then on the table's side `sequence`
+/// and `is_deleted`, on the result's the event date and `FILE_RANK`.
 pub(crate) struct Sides {
     features: Range<usize>,
     created: usize,
     deleted: usize,
+    rank: usize,
     content: RowConverter,
     encoder: RowEncoder,
 }
@@ -50,6 +51,7 @@ impl Sides {
             content: RowConverter::new(types)?,
             created,
             deleted: created + 2,
+            rank: created + 2,
             features,
             encoder,
         })
@@ -57,6 +59,11 @@ impl Sides {
 
     pub(crate) fn created(&self, place: &Place) -> i64 {
         place.page.columns.int(self.created, place.row)
+    }
+
+    /// What two result rows of one identity are told apart by before their content.
+    fn precedence(&self, place: &Place) -> (i64, i64) {
+        (self.created(place), place.page.columns.int(self.rank, place.row))
     }
 
     fn is_deleted(&self, place: &Place) -> bool {
@@ -96,7 +103,7 @@ impl Sides {
                 };
                 let replaces = match &best {
                     None => true,
-                    Some(known) => match self.created(&place).cmp(&self.created(known)) {
+                    Some(known) => match self.precedence(&place).cmp(&self.precedence(known)) {
                         Ordering::Equal => self.encoded(&place)? > self.encoded(known)?,
                         other => other == Ordering::Greater,
                     },

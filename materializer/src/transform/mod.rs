@@ -27,7 +27,7 @@ pub use reject::RejectError;
 pub(crate) use step::{Inputs, transform};
 
 use crate::engine::exhausted;
-use crate::objects::{FooterError, ObjectError};
+use crate::objects::{FooterError, ObjectError, RowGroupTooLarge};
 use crate::offline::OfflineError;
 
 /// Why a run's rows could not be made.
@@ -52,6 +52,17 @@ pub enum TransformError {
         /// Type found.
         found: String,
     },
+    /// The query does not fit the columns that the first files have, which are not fixed yet.
+    #[snafu(display(
+        "{source}; columns are taken from the first files in {paths}: correct the manifest, or replace or remove files that are wrong"
+    ))]
+    FirstFiles {
+        /// Why.
+        #[snafu(source(from(TransformError, Box::new)))]
+        source: Box<TransformError>,
+        /// Bucket-rooted folders.
+        paths: String,
+    },
     /// The memory budget is too small for one operator.
     #[snafu(display(
         "MemoryLimit: {view} needs more than {limit_bytes} bytes: {operator}; raise spec.materialization.resources or lower the lookback"
@@ -63,6 +74,18 @@ pub enum TransformError {
         limit_bytes: u64,
         /// The engine's message, which names the operator.
         operator: String,
+    },
+    /// The memory budget is too small for one object.
+    #[snafu(display(
+        "MemoryLimit: {view} may use {limit_bytes} bytes: {source}, or raise spec.materialization.resources"
+    ))]
+    RowGroup {
+        /// `namespace/name`
+        view: String,
+        /// The budget of the whole process.
+        limit_bytes: u64,
+        /// The object, the row group and what to do.
+        source: RowGroupTooLarge,
     },
     /// The engine failed.
     #[snafu(display("failed to compute {view}: {source}"))]
@@ -105,6 +128,42 @@ pub enum TransformError {
 }
 
 impl TransformError {
+    /// Name of the cause, stable over versions.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Query { source } => match source {
+                QueryError::LookbackRequired { .. } => "LookbackRequired",
+                QueryError::VolatileFunction { .. } => "VolatileFunction",
+                _ => "InvalidQuery",
+            },
+            Self::SourceTime { .. } => "InvalidQuery",
+            Self::FirstFiles { source, .. } => source.code(),
+            Self::MemoryLimit { .. } | Self::RowGroup { .. } => "MemoryLimit",
+            _ => "TransformFailed",
+        }
+    }
+
+    /// Whether other files can heal what else only a change of the manifest does.
+    pub(crate) fn heals_by_an_upload(&self) -> bool {
+        matches!(self, Self::FirstFiles { .. } | Self::RowGroup { .. })
+    }
+
+    /// The same, as one that other files heal where it is about columns that only `paths` propose.
+    pub(crate) fn over_first_files(self, paths: &[&str]) -> Self {
+        let is_about_columns = match &self {
+            Self::SourceTime { .. } => true,
+            Self::Query { source } => source.is_about_columns(),
+            _ => false,
+        };
+        if paths.is_empty() || !is_about_columns {
+            return self;
+        }
+        Self::FirstFiles {
+            source: Box::new(self),
+            paths: paths.join(", "),
+        }
+    }
+
     /// Names the operator where memory ran out.
     pub(crate) fn engine(view: &str, limit_bytes: u64, source: DataFusionError) -> Self {
         match exhausted(&source) {

@@ -20,7 +20,7 @@ use triplane_contract::{ValueType, View};
 use super::checks::{Objection, looks_both_ways, objection};
 use super::conform::{Rule, may_conform};
 use super::event_time::is_source_time;
-use super::source::SourceTable;
+use super::source::{FILE_RANK, SourceTable};
 use crate::offline::{CREATED_TIME, EVENT_TIME, arrow_type};
 
 /// Why a query is refused before it runs.
@@ -33,6 +33,14 @@ pub enum QueryError {
         /// `namespace/name`
         view: String,
         /// The engine's message, with the position where it gives one.
+        message: String,
+    },
+    /// The query parses, but not over the columns that its sources have.
+    #[snafu(display("QueryInvalid: spec.query of {view}: {message}"))]
+    Unresolved {
+        /// `namespace/name`
+        view: String,
+        /// The engine's message.
         message: String,
     },
     /// The query looks at other rows but does not say how far.
@@ -91,10 +99,21 @@ pub enum QueryError {
     },
 }
 
+impl QueryError {
+    /// Whether sources with other columns would do.
+    pub(crate) fn is_about_columns(&self) -> bool {
+        matches!(
+            self,
+            Self::Unresolved { .. } | Self::ColumnMissing { .. } | Self::ColumnType { .. }
+        )
+    }
+}
+
 /// A checked query.
 #[derive(Debug)]
 pub(crate) struct Query {
-    /// Optimised plan whose columns are the keys, features, `event_time` and (where declared) `created_time`, by place.
+    /// Optimised plan whose columns are the keys, features, `event_time`, (where declared) `created_time` and (without a
+    /// query) `FILE_RANK`, by place.
     pub(crate) plan: LogicalPlan,
     /// Columns each source has to give.
     pub(crate) needed: BTreeMap<String, BTreeSet<String>>,
@@ -118,7 +137,7 @@ pub(crate) async fn prepare(session: &SessionContext, view: &View, transform: &T
             construct: "an event time that is not a source's timestampColumn as it is",
         });
     }
-    let plan = session.state().optimize(&shaped).map_err(invalid)?;
+    let plan = session.state().optimize(&shaped).map_err(|e| unresolved(view, &e))?;
     let needed = needed_columns(&plan).map_err(invalid)?;
     Ok(Query {
         plan,
@@ -131,6 +150,13 @@ fn invalid(view: &View, message: impl Into<String>) -> QueryError {
     QueryError::QueryInvalid {
         view: view.full_name(),
         message: message.into(),
+    }
+}
+
+fn unresolved(view: &View, error: &DataFusionError) -> QueryError {
+    QueryError::Unresolved {
+        view: view.full_name(),
+        message: message(error),
     }
 }
 
@@ -162,7 +188,8 @@ async fn parse(session: &SessionContext, view: &View, transform: &Transform) -> 
         let message = "it has to be one SELECT (DDL, DML, COPY, SET and EXPLAIN are not accepted)";
         return Err(invalid(view, message));
     }
-    let plan = state.statement_to_plan(statement).await.map_err(failed)?;
+    let plan = state.statement_to_plan(statement).await;
+    let plan = plan.map_err(|e| unresolved(view, &e))?;
     let read_only = SQLOptions::new()
         .with_allow_ddl(false)
         .with_allow_dml(false)
@@ -245,7 +272,13 @@ pub(crate) fn outputs<'a>(view: &'a View, transform: &'a Transform) -> Vec<Outpu
         .created_column
         .as_deref()
         .map(|column| time(column, CREATED_TIME, "createdTimestampColumn"));
-    keys.chain(features).chain([event]).chain(created).collect()
+    let rank = transform.query.is_none().then_some(Output {
+        source: FILE_RANK,
+        name: FILE_RANK,
+        value_type: ValueType::Int64,
+        role: "place of the file",
+    });
+    keys.chain(features).chain([event]).chain(created).chain(rank).collect()
 }
 
 fn shape(plan: LogicalPlan, view: &View, transform: &Transform) -> Result<LogicalPlan, QueryError> {
@@ -314,7 +347,7 @@ fn needed_columns(plan: &LogicalPlan) -> Result<BTreeMap<String, BTreeSet<String
     Ok(needed)
 }
 
-/// The schema queries of a view without SQL see: its own declared columns.
+/// The schema queries of a view without SQL see: its own declared columns, and where a row comes from.
 pub(crate) fn plain_schema(view: &View, transform: &Transform) -> SchemaRef {
     let mut fields: Vec<datafusion::arrow::datatypes::Field> = Vec::new();
     let time = transform

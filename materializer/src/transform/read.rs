@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions};
 use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
 use datafusion::error::{DataFusionError, Result};
@@ -17,8 +17,9 @@ use triplane_contract::run::RejectCause;
 use super::conform::{conform, may_conform, micros};
 use super::judge::{Candidate, describe, verdict};
 use super::reject::Rejected;
-use super::source::{Fault, InputObject, SourceInput};
+use super::source::{FILE_RANK, Fault, InputObject, SourceInput};
 use crate::objects::{FooterError, Pinned, bucket_error, open_footer};
+use crate::plan::{ChangedObject, span};
 
 /// The rows of every object, in order, as columns of `wanted`.
 pub(crate) fn read_objects(
@@ -62,10 +63,25 @@ async fn read_object(
     }
     let pinned = match open_footer(&input.bucket, &object.path.as_str().into()).await {
         Ok(pinned) => pinned,
-        Err(FooterError::Gone { .. }) => return Ok(futures::stream::empty().boxed()),
-        Err(FooterError::Unreadable { message, .. }) => return reject(RejectCause::UnreadableFile, 1, "", message),
-        Err(other) => return Err(DataFusionError::External(Box::new(other))),
+        Err(FooterError::Gone { .. }) => {
+            note_changed(&input, &object, None);
+            return Ok(futures::stream::empty().boxed());
+        }
+        Err(FooterError::Unreadable { message, .. }) => {
+            note_changed(&input, &object, None);
+            return reject(RejectCause::UnreadableFile, 1, "", message);
+        }
+        Err(other) => return Err(external(other)),
     };
+    if pinned.version() != object.etag {
+        let times = match span(&input.bucket, &pinned, &input.timestamp_column).await {
+            Ok(times) => times,
+            // It is found broken while it is read, and gives no row.
+            Err(FooterError::Unreadable { .. }) => None,
+            Err(other) => return Err(external(other)),
+        };
+        note_changed(&input, &object, times);
+    }
     input.findings.note(&object.path, pinned.etag.as_deref());
     let rows = pinned.metadata.metadata().file_metadata().num_rows() as u64;
     for field in input.needed.fields() {
@@ -80,6 +96,20 @@ async fn read_object(
     Ok(rows_of(input, object, &pinned, wanted, reports))
 }
 
+fn external(error: FooterError) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
+/// `times`: those of the content that is read instead of the planned one.
+fn note_changed(input: &SourceInput, object: &InputObject, times: Option<(i64, i64)>) {
+    input.findings.note_changed(ChangedObject {
+        source: input.name.clone(),
+        path: object.path.clone(),
+        min_us: times.map(|(min, _)| min),
+        max_us: times.map(|(_, max)| max),
+    });
+}
+
 fn rows_of(
     input: Arc<SourceInput>,
     object: InputObject,
@@ -92,10 +122,19 @@ fn rows_of(
     let names = input.needed.fields().iter().map(|field| field.name().as_str());
     let mask = ProjectionMask::columns(builder.parquet_schema(), names);
     let groups = row_groups(&input, pinned, object.arrived);
+    let (metadata, read) = (pinned.metadata.metadata(), (groups.as_slice(), &mask));
+    let rows = match input.budget.batch_rows(&object.path, metadata, read, input.batch_rows) {
+        Ok(rows) => rows,
+        Err(source) => {
+            let error = DataFusionError::Execution(source.to_string());
+            input.findings.set_fault(Fault::TooLarge { source });
+            return futures::stream::once(async move { Err(error) }).boxed();
+        }
+    };
     let built = builder
         .with_projection(mask)
         .with_row_groups(groups)
-        .with_batch_size(input.batch_rows)
+        .with_batch_size(rows)
         .build();
     let (faults, path) = (input.findings.clone(), object.path.clone());
     let failed = move |error: ParquetError| {
@@ -178,10 +217,13 @@ fn shape(
     };
     let keep = keep(input, object, &candidate, reports)?;
     let kept = filter_record_batch(&batch, &keep)?;
-    let projection = wanted
-        .fields()
-        .iter()
-        .map(|f| Ok(Arc::clone(kept.column(kept.schema().index_of(f.name())?))));
+    let projection = wanted.fields().iter().map(|field| {
+        if field.name() == FILE_RANK {
+            let ranks = Int64Array::from_value(object.rank, kept.num_rows());
+            return Ok(Arc::new(ranks) as ArrayRef);
+        }
+        Ok(Arc::clone(kept.column(kept.schema().index_of(field.name())?)))
+    });
     let columns = projection.collect::<Result<Vec<_>>>()?;
     with_rows(wanted, columns, kept.num_rows())
 }

@@ -20,6 +20,12 @@ use super::ranges::Ranges;
 use super::read::read_objects;
 use super::reject::RejectScope;
 use crate::engine;
+use crate::objects::{ReadBudget, RowGroupTooLarge};
+use crate::plan::ChangedObject;
+
+/// Column that every row of a view without a query has: the place of its file among the source's by (Last-Modified, path).
+/// No column of a view can be named so.
+pub(crate) const FILE_RANK: &str = "#file";
 
 /// What went wrong with an object while a query ran over it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +36,11 @@ pub(crate) enum Fault {
         path: String,
         /// What the reader says.
         message: String,
+    },
+    /// A row group of it is too large for the memory limit.
+    TooLarge {
+        /// Which, and what to do.
+        source: RowGroupTooLarge,
     },
     /// It was replaced or removed while it was read: do it again.
     Changed {
@@ -46,6 +57,7 @@ pub(crate) struct Findings(Arc<Mutex<FindingsState>>);
 struct FindingsState {
     fault: Option<Fault>,
     read: BTreeSet<String>,
+    changed: BTreeSet<ChangedObject>,
 }
 
 impl Findings {
@@ -61,6 +73,20 @@ impl Findings {
     pub(crate) fn note(&self, path: &str, etag: Option<&str>) {
         let line = format!("{path} {}", etag.unwrap_or_default());
         self.0.lock().unwrap_or_else(PoisonError::into_inner).read.insert(line);
+    }
+
+    /// Notes that an object was not what it was planned as.
+    pub(crate) fn note_changed(&self, object: ChangedObject) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .changed
+            .insert(object);
+    }
+
+    /// The objects that were not what they were planned as, with what was read of them.
+    pub(crate) fn take_changed(&self) -> BTreeSet<ChangedObject> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).changed)
     }
 
     /// Every content that was read, sorted.
@@ -79,6 +105,10 @@ impl Findings {
 #[derive(Clone, Debug)]
 pub(crate) struct InputObject {
     pub(crate) path: String,
+    /// `ETag` of the planned content.
+    pub(crate) etag: String,
+    /// `FILE_RANK` of its rows.
+    pub(crate) rank: i64,
     /// It arrived in this run: its rejects are reported, its rows without a time are read.
     pub(crate) arrived: bool,
     /// Why it cannot be read, where that is known.
@@ -89,6 +119,8 @@ pub(crate) struct InputObject {
 #[derive(Clone, Debug)]
 pub(crate) struct SourceInput {
     pub(crate) bucket: Arc<dyn ObjectStore>,
+    /// Its name.
+    pub(crate) name: String,
     pub(crate) objects: Vec<InputObject>,
     /// Times to read.
     pub(crate) ranges: Ranges,
@@ -102,6 +134,7 @@ pub(crate) struct SourceInput {
     pub(crate) scope: RejectScope,
     pub(crate) findings: Findings,
     pub(crate) batch_rows: usize,
+    pub(crate) budget: ReadBudget,
 }
 
 /// A source registered in a session. Planning comes first; `provide` says what to read once the columns are known.

@@ -1,6 +1,6 @@
 //! One transformation, tried again without objects that break off while they are read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::reject::{RejectScope, Rejected, Rejects};
 use super::source::{Fault, Findings};
 use crate::engine::Engine;
 use crate::offline::{Table, WrittenFile};
-use crate::plan::{Inventory, Planned};
+use crate::plan::{Inventory, Planned, note};
 use crate::progress::Progress;
 
 /// How often objects may change under a run before it gives up.
@@ -44,15 +44,26 @@ pub(crate) struct Transformed {
 /// Computes the rows of a run and writes its data files and rejects.
 pub(crate) async fn transform(inputs: &Inputs<'_>) -> Result<Transformed, TransformError> {
     let mut broken: BTreeMap<String, String> = BTreeMap::new();
+    let mut changed = BTreeSet::new();
     let mut changes = 0;
     loop {
         let findings = Findings::default();
         let attempt = Attempt::new(inputs, &broken, &findings);
         // The futures of an engine are large; they live on the heap.
         let done = async { attempt?.run().await }.boxed().await;
+        // Also of an attempt that is given up: what it found broken may have been another content than the planned one.
+        changed.append(&mut findings.take_changed());
         match (done, findings.take_fault()) {
             (Err(_), Some(Fault::Broken { path, message })) => {
                 broken.insert(path, message);
+            }
+            (Err(_), Some(Fault::TooLarge { source })) => {
+                let (view, limit_bytes) = (inputs.spec.view.full_name(), inputs.spec.memory_limit_bytes);
+                return Err(TransformError::RowGroup {
+                    view,
+                    limit_bytes,
+                    source,
+                });
             }
             (Err(_), Some(Fault::Changed { path })) => {
                 changes += 1;
@@ -60,9 +71,17 @@ pub(crate) async fn transform(inputs: &Inputs<'_>) -> Result<Transformed, Transf
                     return Err(TransformError::Unsettled { path });
                 }
             }
-            (done, _) => return done,
+            (done, _) => {
+                let (root, run) = (view_root(inputs.spec), inputs.planned.plan.run);
+                note(inputs.bucket, &root, run, changed).await?;
+                return done;
+            }
         }
     }
+}
+
+fn view_root(spec: &RunSpec) -> String {
+    layout::view_root(&spec.store.root, &spec.view)
 }
 
 /// One attempt; its engine and scratch folder go with it.
@@ -85,7 +104,7 @@ impl<'a> Attempt<'a> {
         let columns = spec.view.keys.len() + spec.view.features.len() + 4;
         let engine = Engine::new(spec.memory_limit_bytes, inputs.scratch, columns)
             .map_err(|e| TransformError::engine(&spec.view.full_name(), spec.memory_limit_bytes, e))?;
-        let root = layout::view_root(&spec.store.root, &spec.view);
+        let root = view_root(spec);
         let plan = &inputs.planned.plan;
         // When an object went away is not known; that it did was learned when the run was planned.
         let learned = |o: &PlannedObject| {

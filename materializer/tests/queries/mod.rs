@@ -198,3 +198,64 @@ async fn data_files_of_another_definition_have_other_names() {
     assert_eq!(names[0], names[1]);
     assert_ne!(names[1], names[2]);
 }
+
+#[tokio::test]
+async fn a_wrong_first_upload_fails_the_first_run_until_it_is_replaced_or_removed() {
+    let sql = "SELECT k, at, n, x FROM raw";
+    let good = batch(&[row("a", START, 1)]);
+    let (lacks, text) = (good.project(&[0, 1, 3]).unwrap(), as_text(&good));
+    for wrong in [lacks, text] {
+        for replaced in [true, false] {
+            let lab = Lab::query(sql, 0);
+            write_parquet(&lab.path("raw/a.parquet"), &wrong);
+            let error = lab.try_run().await.unwrap_err();
+            lab.put("raw/b.parquet", &[row("b", START, 2)]);
+            let again = lab.try_run().await.unwrap_err();
+            assert_eq!(
+                again.to_string(),
+                error.to_string(),
+                "the plan of run 1 is without the good file"
+            );
+            assert!(
+                error.to_string().ends_with("replace or remove files that are wrong")
+                    && error.to_string().contains("raw"),
+                "{error}"
+            );
+            assert_eq!((error.code(), error.is_retryable()), ("InvalidQuery", true));
+            if replaced {
+                write_parquet(&lab.path("raw/a.parquet"), &good);
+            } else {
+                std::fs::remove_file(lab.path("raw/a.parquet")).unwrap();
+            }
+            lab.run().await;
+            let current = lab.current().await;
+            assert_eq!(current.len(), 1 + usize::from(replaced));
+            assert_eq!(current[&("b".to_owned(), START)].0, Some(2));
+            lab.assert_online_is_the_table().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_query_that_no_file_can_heal_is_final() {
+    for sql in ["SELEC k FROM raw", "SELECT k, at, n, x FROM raw LIMIT 5"] {
+        let lab = Lab::query(sql, 0);
+        lab.put("raw/a.parquet", &[row("a", START, 1)]);
+        let error = lab.try_run().await.unwrap_err();
+        assert_eq!((error.code(), error.is_retryable()), ("InvalidQuery", false), "{sql}");
+    }
+}
+
+/// The same rows with `n` as text.
+fn as_text(rows: &RecordBatch) -> RecordBatch {
+    let schema = rows.schema();
+    let columns = schema.fields().iter().zip(rows.columns()).map(|(field, column)| {
+        let to = if field.name() == "n" {
+            &DataType::Utf8
+        } else {
+            field.data_type()
+        };
+        (field.name().clone(), arrow::compute::cast(column, to).unwrap(), true)
+    });
+    RecordBatch::try_from_iter_with_nullable(columns.collect::<Vec<_>>()).unwrap()
+}

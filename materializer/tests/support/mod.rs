@@ -132,7 +132,6 @@ impl Lab {
             transform,
             store,
             memory_limit_bytes,
-            served: true,
         };
         Self {
             folder,

@@ -47,7 +47,10 @@ impl Snapshot {
     /// Makes the server hold that and nothing else, no script either.
     pub fn restore(&self, connection: &mut Connection) {
         redis::cmd("FLUSHALL").exec(connection).expect("FLUSHALL");
-        redis::cmd("SCRIPT").arg("FLUSH").exec(connection).expect("SCRIPT FLUSH");
+        redis::cmd("SCRIPT")
+            .arg("FLUSH")
+            .exec(connection)
+            .expect("SCRIPT FLUSH");
         for part in self.0.chunks(500) {
             let mut commands = redis::pipe();
             for (key, value, ttl) in part {

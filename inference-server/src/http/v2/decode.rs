@@ -54,7 +54,7 @@ struct Body<'a> {
     #[serde(default)]
     parameters: BTreeMap<String, Scalar>,
     #[serde(borrow)]
-    inputs: Vec<Tensor<'a>>,
+    inputs: Option<Vec<Tensor<'a>>>,
     #[serde(default)]
     outputs: Vec<Requested>,
 }
@@ -103,8 +103,13 @@ pub(crate) fn decode(body: &[u8], variant: &Variant, max_rows: usize) -> Result<
     let text = std::str::from_utf8(body).map_err(|_| Problem::new(Code::InvalidJson, "the body is not UTF-8"))?;
     let body: Body<'_> = serde_json::from_str(text).map_err(invalid)?;
     let explain = matches!(body.parameters.get("explain"), Some(Scalar::Bool(true)));
+    let inputs = body.inputs.ok_or_else(|| {
+        let message =
+            "inputs is missing: send {\"inputs\": [{\"name\": ..., \"shape\": ..., \"datatype\": ..., \"data\": ...}]}";
+        Problem::at(Code::MissingField, "inputs", message)
+    })?;
     Ok(InferRequest {
-        rows: rows(&body.inputs, variant, max_rows)?,
+        rows: rows(&inputs, variant, max_rows)?,
         id: body.id,
         outputs: outputs(&body.outputs, variant, explain)?,
     })

@@ -76,14 +76,8 @@ pub fn steps(record: &ViewRecord, spec: &ValidatedView, runs: &Runs, now_us: i64
     live.into_iter().map(step).collect()
 }
 
-/// The run of a step that starts now. `read` says whether any server may read the generation already.
-pub fn start(
-    step: &RunStep,
-    generation: &Generation,
-    spec: &ValidatedView,
-    store: &StoreAccess,
-    read: bool,
-) -> Option<StartRun> {
+/// The run of a step that starts now.
+pub fn start(step: &RunStep, generation: &Generation, spec: &ValidatedView, store: &StoreAccess) -> Option<StartRun> {
     let Next::Start(cause) = step.next else { return None };
     Some(StartRun {
         view: spec.name.clone(),
@@ -94,7 +88,6 @@ pub fn start(
             transform: generation.transform.clone(),
             store: store.clone(),
             memory_limit_bytes: spec.memory_limit_bytes,
-            served: read,
         },
         ticket: step.ticket.clone(),
         cause,

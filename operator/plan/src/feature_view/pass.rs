@@ -32,8 +32,7 @@ pub(crate) fn run(snapshot: &Snapshot, now_us: i64, plan: &mut Plan) -> Vec<Star
                 let Some(generation) = record.get(step.generation) else {
                     continue;
                 };
-                let read = record.ready == Some(step.generation) || is_read(snapshot, name, step.generation);
-                starts.extend(decide::start(step, generation, spec, store, read));
+                starts.extend(decide::start(step, generation, spec, store));
                 if let Next::At(at) = step.next {
                     plan.look_again(Kind::FeatureView, name, Some(at));
                 }

@@ -67,15 +67,16 @@ fn judge(facts: &Facts<'_>) -> Judgement {
     };
     let target = facts.record.target.unwrap_or(ready);
     let failure = current_failure(facts, target);
-    if let Some(failure) = failure.filter(|failure| !failure.retryable) {
+    let filling = target != ready;
+    if let Some(failure) = failure.filter(|f| !f.retryable || (filling && failure::needs_user(f))) {
         let message = format!(
             "generation {target} cannot be filled: {}; generation {ready} is served",
-            failure.message
+            failure::stalled_message(failure)
         );
         return Judgement::stalled(failure::stalled_reason(failure), message);
     }
     let mut judgement = Judgement::kept(kept_message(facts, ready));
-    if target != ready {
+    if filling {
         let because = facts.record.target().map_or("", |g| g.because.as_str());
         let message = format!("generation {target} is filled beside generation {ready}, which is served: {because}");
         judgement = judgement.working(Reason::Backfilling, message);
@@ -104,7 +105,9 @@ fn first(facts: &Facts<'_>, spec: &ValidatedView) -> Judgement {
         );
     }
     match facts.record.target.and_then(|target| current_failure(facts, target)) {
-        Some(failure) if !failure.retryable => Judgement::stalled(failure::stalled_reason(failure), &failure.message),
+        Some(failure) if failure::needs_user(failure) => {
+            Judgement::stalled(failure::stalled_reason(failure), failure::stalled_message(failure))
+        }
         Some(failure) => {
             let message = failure::retry_message(failure);
             Judgement::coming(Reason::RunFailed, &message).working(Reason::Materializing, message)

@@ -2,6 +2,7 @@
 
 use snafu::{ResultExt, Snafu, ensure};
 use triplane_contract::run::{Source, Transform};
+use triplane_contract::sentinel;
 use triplane_contract::view::is_reserved;
 use triplane_contract::{Column, FeatureColumn, OnMissing};
 use triplane_crds::v1alpha1::FeatureViewSpec;
@@ -9,7 +10,6 @@ use triplane_crds::v1alpha1::feature_view::{Feature, OnMissing as Declared, Sour
 
 use crate::parse::field::{self, FieldError};
 use crate::parse::schedule::Schedule;
-use crate::parse::sentinel;
 
 /// A spec that can be acted on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -225,7 +225,7 @@ fn feature(declared: &Feature, ttl_us: Option<i64>) -> Result<FeatureColumn, Vie
         _ => {}
     }
     if let Some(text) = &declared.default
-        && let Some(form) = sentinel::fault(value_type, text)
+        && let Err(form) = sentinel::parse(value_type, text)
     {
         return DefaultSnafu {
             feature: name,

@@ -3,4 +3,3 @@
 
 pub mod field;
 pub mod schedule;
-pub mod sentinel;

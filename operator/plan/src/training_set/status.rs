@@ -81,8 +81,8 @@ fn judge(facts: &Facts<'_>) -> Judgement {
             None => kept,
         };
     }
-    if let Some(failure) = failure.filter(|failure| !failure.retryable) {
-        return Judgement::stalled(failure::stalled_reason(failure), &failure.message);
+    if let Some(failure) = failure.filter(|failure| failure::needs_user(failure)) {
+        return Judgement::stalled(failure::stalled_reason(failure), failure::stalled_message(failure));
     }
     if let Some(message) = &facts.store_waits {
         return Judgement::coming(Reason::WaitingForStore, message);

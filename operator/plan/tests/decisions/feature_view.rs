@@ -26,7 +26,7 @@ fn the_first_run_is_told_everything_it_has_to_know() {
     let [Action::StartRun(start)] = actions.as_slice() else {
         panic!("{actions:?}")
     };
-    assert_eq!((start.spec.served, start.spec.memory_limit_bytes), (false, 512 << 20));
+    assert_eq!(start.spec.memory_limit_bytes, 512 << 20);
     insta::assert_json_snapshot!(serde_json::to_value(&start.spec).unwrap());
 }
 
@@ -98,6 +98,32 @@ fn a_failure_that_needs_an_edit_stalls_until_the_edit() {
     world.settle();
     assert_eq!(conditions(&world), ["Ready=True/Available"]);
     assert_eq!(world.snapshot.views["milk"].record.ready, Some(2));
+}
+
+#[test]
+fn a_failure_that_another_upload_heals_stalls_and_is_tried_again() {
+    let mut world = farm();
+    world.failing.insert(
+        "milk".to_owned(),
+        (
+            "InvalidQuery",
+            "there is no column fat: replace or remove raw/milk/a",
+            true,
+        ),
+    );
+    world.settle();
+    assert_eq!(
+        conditions(&world),
+        ["Ready=False/InvalidQuery", "Stalled=True/InvalidQuery"]
+    );
+    let message = says(&world, "Stalled");
+    assert!(
+        message.contains("replace or remove raw/milk/a") && message.contains("attempt 1, tried again at"),
+        "{message}"
+    );
+    world.failing.clear();
+    world.advance(5 * SECOND).settle();
+    assert_eq!(conditions(&world), ["Ready=True/Available"]);
 }
 
 #[test]
