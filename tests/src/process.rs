@@ -33,27 +33,29 @@ impl Program {
         }
     }
 
-    /// The `triplane` binary of this build: beside the test's own folder, or built there now.
+    /// The `triplane` binary of this build.
     pub fn triplane() -> Self {
+        Self::of_build("triplane", "triplane-cli")
+    }
+
+    /// The binary that materialization Jobs run, of this build.
+    pub fn materializer() -> Self {
+        Self::of_build("triplane-materializer", "triplane-materializer")
+    }
+
+    /// A binary beside the test's own folder, or built there now.
+    fn of_build(name: &str, package: &str) -> Self {
         let test = std::env::current_exe().expect("path of this executable");
         let profile = test.ancestors().nth(2).expect("folder of the build profile");
-        let binary = profile.join("triplane");
+        let binary = profile.join(name);
         if !binary.exists() {
             let mut build = Command::new(env!("CARGO"));
-            build.args([
-                "build",
-                "--quiet",
-                "--package",
-                "triplane-cli",
-                "--bin",
-                "triplane",
-                "--target-dir",
-            ]);
+            build.args(["build", "--quiet", "--package", package, "--bin", name, "--target-dir"]);
             build.arg(profile.parent().expect("target directory"));
             build.current_dir(env!("CARGO_MANIFEST_DIR"));
             assert!(
                 build.status().is_ok_and(|status| status.success()),
-                "failed to build the triplane binary"
+                "failed to build {name}"
             );
         }
         Self::binary(binary)

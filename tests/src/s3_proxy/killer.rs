@@ -1,6 +1,7 @@
 //! Killing the process whose request comes by.
 
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use rustix::process::{Pid, Signal, kill_process};
 use triplane_contract::store::{OfflineAccess, StoreAccess};
@@ -23,6 +24,7 @@ impl State {
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, times, fault) = faults.iter_mut().find(|(on, times, _)| *times > 0 && on.is(seen))?;
         *times -= 1;
+        self.met.fetch_add(1, Ordering::Relaxed);
         Some(*fault)
     }
 

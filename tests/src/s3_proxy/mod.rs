@@ -7,6 +7,7 @@ mod killer;
 mod request;
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -34,6 +35,7 @@ struct State {
     upstream: String,
     seen: Mutex<Vec<Seen>>,
     faults: Mutex<Vec<(On, usize, Fault)>>,
+    met: AtomicUsize,
     cut: Mutex<Option<Cut>>,
     victim: watch::Sender<Option<u32>>,
 }
@@ -48,6 +50,7 @@ impl S3Proxy {
             upstream,
             seen: Mutex::default(),
             faults: Mutex::default(),
+            met: AtomicUsize::new(0),
             cut: Mutex::default(),
             victim: watch::Sender::new(None),
         });
@@ -88,6 +91,11 @@ impl S3Proxy {
     /// Forgets the requests so far.
     pub fn forget(&self) {
         self.state.seen.lock().expect("requests").clear();
+    }
+
+    /// How many requests have met a fault.
+    pub fn met(&self) -> usize {
+        self.state.met.load(Ordering::Relaxed)
     }
 
     /// The requests so far.
