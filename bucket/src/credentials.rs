@@ -4,8 +4,8 @@
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -16,7 +16,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_sdk_s3::error::DisplayErrorContext;
 use object_store::CredentialProvider;
 use object_store::aws::AwsCredential;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::OnceCell;
 use triplane_contract::store::S3Credentials;
 
 use crate::error::BucketError;
@@ -29,11 +29,19 @@ const SECRET: &str = "secretAccessKey";
 const TOKEN: &str = "sessionToken";
 
 /// Where credentials come from, and the ones in use.
+///
+/// They are looked at without waiting and read by tasks of their own: whoever waits for them may be a stream that nobody polls
+/// for a while, and must not keep others waiting.
+#[derive(Clone, Debug)]
+pub(crate) struct Credentials(Arc<Inner>);
+
 #[derive(Debug)]
-pub(crate) struct Credentials {
+struct Inner {
     bucket: String,
     source: Source,
     held: Mutex<Option<Held>>,
+    /// One reads at a time.
+    turn: tokio::sync::Mutex<()>,
     /// Rises with each set of credentials that differs from the one before.
     generation: AtomicU64,
 }
@@ -67,51 +75,69 @@ impl Credentials {
                 provider: OnceCell::new(),
             },
         };
-        Self {
+        Self(Arc::new(Inner {
             bucket: bucket.to_owned(),
             source,
             held: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
             generation: AtomicU64::new(0),
-        }
+        }))
     }
 
     /// Which credentials are in use now: a number to give to `renew`.
     pub(crate) fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
+        self.0.generation.load(Ordering::Acquire)
     }
 
     /// After a refusal of the credentials that were in use at `seen`: whether others are in use now. Reads the source anew
     /// where nobody has since.
     pub(crate) async fn renew(&self, seen: u64) -> bool {
-        let mut held = self.held.lock().await;
-        if self.generation() == seen
-            && let Ok(read) = self.read().await
-        {
-            self.hold(&mut held, read);
-        }
-        self.generation() != seen
+        let inner = Arc::clone(&self.0);
+        let renewed = tokio::spawn(async move {
+            let _turn = inner.turn.lock().await;
+            if inner.generation.load(Ordering::Acquire) == seen
+                && let Ok(read) = inner.read().await
+            {
+                inner.hold(read);
+            }
+        });
+        // A task that did not end has renewed nothing.
+        renewed.await.is_ok() && self.generation() != seen
     }
 
     async fn current(&self) -> Result<Keys, BucketError> {
-        let mut held = self.held.lock().await;
-        if let Some(held) = held.as_ref()
-            && self.is_good(held).await
-        {
-            return Ok(held.keys.clone());
+        if let Some(keys) = self.0.good() {
+            return Ok(keys);
         }
-        match (self.read().await, held.as_ref()) {
-            (Ok(read), _) => Ok(self.hold(&mut held, read)),
-            // The old ones may do for another while; S3 will say.
-            (Err(error), Some(old)) => {
-                tracing::warn!("the credentials could not be read again: {error}");
-                Ok(old.keys.clone())
+        let inner = Arc::clone(&self.0);
+        let read = tokio::spawn(async move {
+            let _turn = inner.turn.lock().await;
+            if let Some(keys) = inner.good() {
+                return Ok(keys);
             }
-            (Err(error), None) => Err(error),
-        }
+            match (inner.read().await, inner.any()) {
+                (Ok(read), _) => Ok(inner.hold(read)),
+                // The old ones may do for another while; S3 will say.
+                (Err(error), Some(old)) => {
+                    tracing::warn!("the credentials could not be read again: {error}");
+                    Ok(old)
+                }
+                (Err(error), None) => Err(error),
+            }
+        });
+        read.await
+            .unwrap_or_else(|error| Err(self.0.missing(error.to_string())))
+    }
+}
+
+impl Inner {
+    fn held(&self) -> MutexGuard<'_, Option<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hold(&self, held: &mut Option<Held>, read: Held) -> Keys {
+    fn hold(&self, read: Held) -> Keys {
         let keys = read.keys.clone();
+        let mut held = self.held();
         if held.as_ref().is_none_or(|held| held.keys != keys) {
             self.generation.fetch_add(1, Ordering::AcqRel);
         }
@@ -119,21 +145,29 @@ impl Credentials {
         keys
     }
 
-    async fn is_good(&self, held: &Held) -> bool {
-        match &self.source {
-            Source::Files(directory) => stamp(directory).await == held.stamp,
-            Source::Chain { .. } => held
-                .keys
-                .expiry()
-                .is_none_or(|expiry| expiry > SystemTime::now() + BEFORE_EXPIRY),
-        }
+    /// The ones in use, good or not.
+    fn any(&self) -> Option<Keys> {
+        self.held().as_ref().map(|held| held.keys.clone())
+    }
+
+    /// The ones in use, while they are good.
+    fn good(&self) -> Option<Keys> {
+        let held = self.held();
+        let good = held.as_ref().filter(|held| match &self.source {
+            Source::Files(directory) => stamp(directory) == held.stamp,
+            Source::Chain { .. } => {
+                let expiry = held.keys.expiry();
+                expiry.is_none_or(|expiry| expiry > SystemTime::now() + BEFORE_EXPIRY)
+            }
+        });
+        good.map(|held| held.keys.clone())
     }
 
     async fn read(&self) -> Result<Held, BucketError> {
         match &self.source {
             Source::Files(directory) => {
                 // Taken before the reading: a change in between is seen the next time.
-                let stamp = stamp(directory).await;
+                let stamp = stamp(directory);
                 let keys = read_files(directory).await.map_err(|message| self.missing(message))?;
                 Ok(Held { keys, stamp })
             }
@@ -189,18 +223,16 @@ async fn read_file(directory: &Path, name: &str) -> Result<String, String> {
     Ok(text.trim().to_owned())
 }
 
-async fn stamp(directory: &Path) -> Stamp {
+/// Three looks at a mounted folder, some microseconds.
+fn stamp(directory: &Path) -> Stamp {
     let of = |meta: Metadata| (meta.ino(), meta.size(), meta.ctime(), meta.ctime_nsec());
-    let mut stamp = Stamp::new();
-    for name in [KEY_ID, SECRET, TOKEN] {
-        stamp.push(tokio::fs::metadata(directory.join(name)).await.ok().map(of));
-    }
-    stamp
+    let look = |name: &str| std::fs::metadata(directory.join(name)).ok().map(of);
+    [KEY_ID, SECRET, TOKEN].map(look).to_vec()
 }
 
 /// For `object_store`.
 #[derive(Debug)]
-pub(crate) struct ForData(pub(crate) Arc<Credentials>);
+pub(crate) struct ForData(pub(crate) Credentials);
 
 #[async_trait]
 impl CredentialProvider for ForData {
@@ -218,7 +250,7 @@ impl CredentialProvider for ForData {
 
 /// For the AWS SDK, which is not to keep them itself.
 #[derive(Debug)]
-pub(crate) struct ForControl(pub(crate) Arc<Credentials>);
+pub(crate) struct ForControl(pub(crate) Credentials);
 
 impl ProvideCredentials for ForControl {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
@@ -275,6 +307,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_waits_and_is_not_polled_keeps_nobody_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        secret(folder.path(), "one", "first");
+        let credentials = from(folder.path());
+        let mut asleep = Box::pin(credentials.current());
+        assert!(futures::poll!(&mut asleep).is_pending());
+        let other = tokio::time::timeout(Duration::from_secs(20), credentials.current()).await;
+        assert_eq!(other.expect("not kept waiting").unwrap().access_key_id(), "one");
+        assert_eq!(asleep.await.unwrap().access_key_id(), "one");
+    }
+
+    #[tokio::test]
     async fn a_missing_file_is_named_and_no_secret_is_shown() {
         let folder = tempfile::tempdir().unwrap();
         let error = from(folder.path()).current().await.unwrap_err();
@@ -285,7 +329,7 @@ mod tests {
         secret(folder.path(), "id", "very-secret");
         let credentials = from(folder.path());
         credentials.current().await.unwrap();
-        let given = ForData(Arc::new(from(folder.path()))).get_credential().await.unwrap();
+        let given = ForData(from(folder.path())).get_credential().await.unwrap();
         let shown = format!("{credentials:?} {given:?}");
         assert!(!shown.contains("very-secret"), "{shown}");
     }

@@ -73,7 +73,7 @@ impl<'a> Place<'a> {
             let message = format!("its endpoint {endpoint} does not begin with http:// or https://: write the scheme");
             return Err(self.settings(message));
         }
-        let credentials = Arc::new(Credentials::new(self.bucket, credentials, &self.region));
+        let credentials = Credentials::new(self.bucket, credentials, &self.region);
         Ok(Bucket {
             name: self.bucket.to_owned(),
             endpoint: self
@@ -87,7 +87,7 @@ impl<'a> Place<'a> {
         })
     }
 
-    fn data(&self, credentials: &Arc<Credentials>) -> Result<AmazonS3, BucketError> {
+    fn data(&self, credentials: &Credentials) -> Result<AmazonS3, BucketError> {
         let allow_http = self.endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));
         // Bodies have a pace and requests a limit of their own: a whole deadline would cut a large object on a slow line.
         let options = ClientOptions::new()
@@ -97,7 +97,7 @@ impl<'a> Place<'a> {
         let builder = AmazonS3Builder::new()
             .with_bucket_name(self.bucket)
             .with_region(&self.region)
-            .with_credentials(Arc::new(ForData(Arc::clone(credentials))))
+            .with_credentials(Arc::new(ForData(credentials.clone())))
             .with_client_options(options)
             .with_retry(RetryConfig {
                 max_retries: 0,
@@ -111,11 +111,11 @@ impl<'a> Place<'a> {
         builder.build().map_err(|error| self.settings(error.to_string()))
     }
 
-    fn control(&self, credentials: &Arc<Credentials>) -> aws_sdk_s3::Client {
+    fn control(&self, credentials: &Credentials) -> aws_sdk_s3::Client {
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))
-            .credentials_provider(ForControl(Arc::clone(credentials)))
+            .credentials_provider(ForControl(credentials.clone()))
             .identity_cache(IdentityCache::no_cache())
             .retry_config(ControlRetry::disabled())
             .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_LIMIT).build())

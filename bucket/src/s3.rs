@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -27,7 +26,7 @@ pub(crate) struct Bucket {
     pub(crate) region: String,
     pub(crate) data: AmazonS3,
     pub(crate) control: aws_sdk_s3::Client,
-    pub(crate) credentials: Arc<Credentials>,
+    pub(crate) credentials: Credentials,
     pub(crate) policy: Policy,
 }
 

@@ -131,7 +131,7 @@ impl Inner {
         if !asked.iter().any(|node| node.address == self.seed.address) {
             asked.push(Arc::clone(&self.seed));
         }
-        let mut answers: FuturesUnordered<_> = asked.iter().map(|node| nodes_of(node)).collect();
+        let mut answers: FuturesUnordered<_> = asked.iter().map(nodes_of).collect();
         let (mut reports, mut refusal) = (Vec::new(), None);
         let mut give_up = Instant::now() + FIRST_ANSWER;
         while let Ok(Some(answer)) = tokio::time::timeout_at(give_up, answers.next()).await {
@@ -143,7 +143,7 @@ impl Inner {
                     }
                     reports.push(report);
                 }
-                Err(error) => refusal = worse(refusal, error),
+                Err(error) => refusal = Some(worse(refusal, error)),
             }
         }
         match merge(&reports) {
@@ -172,10 +172,10 @@ impl Inner {
 }
 
 /// A refused login says more than a node that is away.
-fn worse(before: Option<OnlineError>, error: OnlineError) -> Option<OnlineError> {
+fn worse(before: Option<OnlineError>, error: OnlineError) -> OnlineError {
     match before {
-        Some(denied @ OnlineError::Denied { .. }) => Some(denied),
-        _ => Some(error),
+        Some(denied @ OnlineError::Denied { .. }) => denied,
+        _ => error,
     }
 }
 

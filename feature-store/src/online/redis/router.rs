@@ -62,13 +62,18 @@ struct Answered<T> {
     answer: Result<T, Refusal>,
 }
 
+/// Makes the command for some of the caller's keys.
+pub(super) type Encode<'a> = &'a (dyn Fn(&[usize]) -> Cmd + Sync);
+/// Gets the answer for some of the caller's keys.
+pub(super) type Take<'a, T> = &'a mut (dyn FnMut(&[usize], T) -> Result<(), OnlineError> + Send);
+
 /// Runs `calls`, each made a command by `encode`, and gives each answer to `take`.
 pub(super) async fn run<T: FromRedisValue + Send>(
     discovery: &Discovery,
     lane: Lane,
     calls: Vec<Call>,
-    encode: &(dyn Fn(&[usize]) -> Cmd + Sync),
-    take: &mut (dyn FnMut(&[usize], T) -> Result<(), OnlineError> + Send),
+    encode: Encode<'_>,
+    take: Take<'_, T>,
 ) -> Result<(), OnlineError> {
     let give_up = Instant::now() + PATIENCE;
     let mut pause = FIRST_PAUSE;
@@ -188,7 +193,7 @@ async fn round<T: FromRedisValue + Send>(
     map: &Map,
     lane: Lane,
     open: Vec<Sent>,
-    encode: &(dyn Fn(&[usize]) -> Cmd + Sync),
+    encode: Encode<'_>,
 ) -> Vec<Answered<T>> {
     let mut groups: Vec<(Arc<Node>, Vec<Sent>)> = Vec::new();
     let mut answered = Vec::new();
@@ -222,7 +227,7 @@ async fn ask<T: FromRedisValue + Send>(
     node: Arc<Node>,
     lane: Lane,
     group: Vec<Sent>,
-    encode: &(dyn Fn(&[usize]) -> Cmd + Sync),
+    encode: Encode<'_>,
 ) -> Vec<Answered<T>> {
     let mut answered = Vec::with_capacity(group.len());
     let mut lost: Option<OnlineError> = None;
@@ -273,7 +278,7 @@ async fn send<T: FromRedisValue + Send>(
     node: &Node,
     lane: Lane,
     pipeline: &[Sent],
-    encode: &(dyn Fn(&[usize]) -> Cmd + Sync),
+    encode: Encode<'_>,
 ) -> Result<Vec<RedisResult<T>>, OnlineError> {
     let mut commands = Pipeline::with_capacity(pipeline.len());
     commands.ignore_errors();
