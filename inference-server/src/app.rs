@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use hyper::HeaderMap;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use triplane_feature_store::online::OnlineStore;
 
 use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
@@ -26,6 +27,8 @@ pub(crate) struct App {
     pub metrics: Metrics,
     /// Names this start of the process.
     pub boot_id: String,
+    /// The online store in this process, where there is one (`triplane dev`).
+    pub memory: Option<Arc<dyn OnlineStore>>,
     services: ArcSwap<Services>,
     draining: AtomicBool,
     permits: Semaphore,
@@ -39,9 +42,10 @@ pub(crate) struct UnderWay<'a> {
 }
 
 impl App {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits, memory: Option<Arc<dyn OnlineStore>>) -> Self {
         Self {
             limits,
+            memory,
             metrics: Metrics::default(),
             boot_id: uuid::Uuid::new_v4().to_string(),
             services: ArcSwap::default(),

@@ -39,6 +39,8 @@ pub(crate) enum Code {
     Overloaded,
     /// No model is served yet, or the server is going down.
     NotReady,
+    /// The online store did not answer a question about one of its rows.
+    StoreUnavailable,
 }
 
 impl Code {
@@ -62,6 +64,7 @@ impl Code {
             Self::BodyTooLarge => "BodyTooLarge",
             Self::Overloaded => "Overloaded",
             Self::NotReady => "NotReady",
+            Self::StoreUnavailable => "StoreUnavailable",
         }
     }
 
@@ -83,7 +86,7 @@ impl Code {
             Self::BodyTooLarge => 413,
             Self::Overloaded => 429,
             Self::Unsupported => 501,
-            Self::NotReady => 503,
+            Self::NotReady | Self::StoreUnavailable => 503,
         }
     }
 }

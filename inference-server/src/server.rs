@@ -50,7 +50,7 @@ impl Server {
         let address = settings.listen;
         let listener = TcpListener::bind(address).await.context(ListenSnafu { address })?;
         let address = listener.local_addr().context(ListenSnafu { address })?;
-        let app = Arc::new(App::new(settings.limits));
+        let app = Arc::new(App::new(settings.limits, settings.memory.clone()));
         Ok(Self {
             listener,
             address,

@@ -1,22 +1,12 @@
 //! The flights example on one machine: its data prepared by its own scripts, its manifests run by the real `triplane`.
 
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::process::{Process, Program};
-use crate::redis::free_port;
-use crate::wait;
-
-/// How long the slowest step (a first materialization in the development profile, on a busy machine) may take.
-const PATIENCE: Duration = Duration::from_mins(5);
-
-/// File of the state folder with every object and its status.
-const OBJECTS: &str = "objects.json";
+use crate::dev::{Dev, Session};
 
 /// A bucket with the example's data and a folder with its manifests.
 pub struct Flights {
@@ -57,30 +47,13 @@ impl Flights {
 
     /// Starts `triplane dev` with the clock fixed at `as_of`, in memory or with a Redis at `host:port`.
     pub fn dev(&self, as_of: &str, redis: Option<&str>) -> Dev {
-        let port = free_port();
-        let state = self.state.path().to_owned();
-        // What an earlier process said is not what this one says.
-        let _ = std::fs::remove_file(state.join(OBJECTS));
-        let mut command = Program::triplane().command();
-        command
-            .arg("dev")
-            .arg(self.manifests())
-            .arg("--bucket")
-            .arg(self.bucket());
-        command
-            .arg("--state")
-            .arg(self.state.path())
-            .args(["--as-of", as_of, "--port", &port.to_string()]);
-        command.args(redis.into_iter().flat_map(|address| ["--redis", address]));
-        let log = tempfile::NamedTempFile::new().expect("failed to create a file");
-        let output = |log: &tempfile::NamedTempFile| Stdio::from(log.reopen().expect("log"));
-        command.stdin(Stdio::null()).stdout(output(&log)).stderr(output(&log));
-        Dev {
-            process: Process::spawn(&mut command),
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-            state,
-            log,
-        }
+        Dev::start(&Session {
+            manifests: self.manifests(),
+            bucket: self.bucket(),
+            state: self.state.path(),
+            as_of: Some(as_of),
+            redis,
+        })
     }
 
     /// Fits a model on the newest version of the training set and writes `model.yaml`.
@@ -116,73 +89,6 @@ impl Flights {
         assert!(found.next().is_none(), "{name} has several versions");
         only
     }
-}
-
-/// A running `triplane dev`.
-pub struct Dev {
-    process: Process,
-    address: SocketAddr,
-    state: PathBuf,
-    log: tempfile::NamedTempFile,
-}
-
-impl Dev {
-    /// Where it answers.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Waits until the object is Ready.
-    pub async fn ready(&mut self, kind: &str, name: &str) {
-        let end = Instant::now() + PATIENCE;
-        while !is_ready(&self.state, kind, name) {
-            assert!(self.process.is_running(), "triplane dev ended:\n{}", self.log());
-            assert!(
-                std::time::Instant::now() < end,
-                "{kind} {name} did not become Ready:\n{}",
-                self.log()
-            );
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    /// Ctrl-C; it has to end by itself, successfully.
-    pub async fn end(mut self) {
-        self.process.interrupt();
-        let process = &mut self.process;
-        let mut status = None;
-        wait::until("triplane dev ends", Duration::from_mins(1), async || {
-            status = process.wait(Duration::ZERO);
-            status.is_some()
-        })
-        .await;
-        assert!(
-            status.is_some_and(|status| status.success()),
-            "{status:?}:\n{}",
-            self.log()
-        );
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.log.path()).expect("log")
-    }
-}
-
-/// What `triplane dev` last wrote about the object; nothing is known before it has looked at it.
-fn is_ready(state: &Path, kind: &str, name: &str) -> bool {
-    let Ok(text) = std::fs::read(state.join(OBJECTS)) else {
-        return false;
-    };
-    let list: Value = serde_json::from_slice(&text).expect("the list of objects is JSON");
-    let objects = list["items"].as_array().expect("a list of objects");
-    let object = objects
-        .iter()
-        .find(|object| object["kind"] == kind && object["metadata"]["name"] == name);
-    let conditions = object.and_then(|object| object["status"]["conditions"].as_array());
-    conditions
-        .into_iter()
-        .flatten()
-        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
 }
 
 /// The example's folder in the checkout.

@@ -12,6 +12,7 @@
 pub mod balancer;
 pub mod child;
 pub mod delta;
+pub mod dev;
 pub mod fixture;
 pub mod flights;
 pub mod http;

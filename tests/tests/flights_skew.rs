@@ -11,8 +11,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use triplane_tests::delta::{self, Row};
+use triplane_tests::dev::Dev;
 use triplane_tests::fixture::table::Table;
-use triplane_tests::flights::{Dev, Flights};
+use triplane_tests::flights::Flights;
 use triplane_tests::http::Connection;
 use triplane_tests::redis::Redis;
 use triplane_tests::vectors::{self, Cell};

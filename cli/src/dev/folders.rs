@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use snafu::{OptionExt, ResultExt, Snafu};
 
+use super::saved;
 use crate::args::DevSettings;
 
 /// Why the folders cannot be used.
@@ -35,6 +36,18 @@ pub enum FoldersError {
         path: PathBuf,
         /// Cause.
         source: std::io::Error,
+    },
+    /// No session was ever begun.
+    #[snafu(display("there is no state of `triplane dev` in {}: start it, or say --dir DIR or --state STATE", home.display()))]
+    NoState {
+        /// Where states are by default.
+        home: PathBuf,
+    },
+    /// It is not clear which session is meant.
+    #[snafu(display("`triplane dev` has more than one state: say --state with one of {names}"))]
+    SeveralStates {
+        /// Their folders.
+        names: String,
     },
     /// Another process holds the state.
     #[snafu(display("another `triplane dev` uses {}: end it, or say --state DIR", path.display()))]
@@ -95,6 +108,40 @@ fn make(path: &Path) -> Result<PathBuf, FoldersError> {
 
 fn default_state(manifests: &Path) -> Result<PathBuf, FoldersError> {
     let name = manifests.file_name().context(NoNameSnafu { path: manifests })?;
+    Ok(state_home()?.join(name))
+}
+
+/// The state folder of sessions on the manifests in `dir`, or `state` where that is said, or the only one there is.
+pub fn find_state(dir: Option<&Path>, state: Option<&Path>) -> Result<PathBuf, FoldersError> {
+    if let Some(state) = state {
+        return Ok(state.to_owned());
+    }
+    if let Some(dir) = dir {
+        return default_state(&dir.canonicalize().context(ManifestsSnafu { path: dir })?);
+    }
+    only_state(&state_home()?)
+}
+
+fn only_state(home: &Path) -> Result<PathBuf, FoldersError> {
+    let entries = std::fs::read_dir(home).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    found.retain(|path| path.join(saved::FILE).exists());
+    found.sort();
+    match found.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => NoStateSnafu { home }.fail(),
+        several => {
+            let names: Vec<String> = several.iter().map(|path| path.display().to_string()).collect();
+            SeveralStatesSnafu {
+                names: names.join(", "),
+            }
+            .fail()
+        }
+    }
+}
+
+/// The folder of every session's state.
+fn state_home() -> Result<PathBuf, FoldersError> {
     let absolute = |variable: &str| {
         std::env::var_os(variable)
             .map(PathBuf::from)
@@ -103,7 +150,7 @@ fn default_state(manifests: &Path) -> Result<PathBuf, FoldersError> {
     let home = absolute("XDG_STATE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
         .context(NoHomeSnafu)?;
-    Ok(home.join("triplane").join(name))
+    Ok(home.join("triplane"))
 }
 
 #[cfg(test)]
@@ -139,6 +186,23 @@ mod tests {
         );
         drop(first);
         Folders::open(&settings).unwrap();
+    }
+
+    #[test]
+    fn the_only_state_is_found_and_of_several_one_has_to_be_named() {
+        let home = tempfile::tempdir().unwrap();
+        let begin = |name: &str| {
+            std::fs::create_dir(home.path().join(name)).unwrap();
+            std::fs::write(home.path().join(name).join(saved::FILE), "{}").unwrap();
+        };
+        std::fs::create_dir(home.path().join("never-begun")).unwrap();
+        let error = only_state(home.path()).unwrap_err().to_string();
+        assert!(error.contains("no state of `triplane dev`"), "{error}");
+        begin("flights");
+        assert_eq!(only_state(home.path()).unwrap(), home.path().join("flights"));
+        begin("farm");
+        let error = only_state(home.path()).unwrap_err().to_string();
+        assert!(error.contains("/farm, ") && error.contains("/flights"), "{error}");
     }
 
     #[test]

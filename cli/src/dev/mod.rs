@@ -4,9 +4,9 @@
 
 mod console;
 pub mod desired;
-mod folders;
+pub mod folders;
 mod jobs;
-mod saved;
+pub mod saved;
 mod served;
 mod session;
 mod stale;
@@ -165,7 +165,7 @@ async fn begin(settings: &DevSettings, folders: Folders, workers: &Runtime) -> R
 fn place(settings: &DevSettings, folders: &Folders) -> Place {
     Place {
         bucket: folders.bucket.display().to_string(),
-        online: online(settings),
+        online: settings.redis.clone().unwrap_or(OnlineAccess::Memory),
         url: format!("http://127.0.0.1:{}", settings.port),
         as_of_us: settings.as_of.map(jiff::Timestamp::as_microsecond),
     }
@@ -190,18 +190,6 @@ impl Clock for PassingClock {
     fn now_us(&self) -> i64 {
         self.from_us
             .saturating_add(i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX))
-    }
-}
-
-fn online(settings: &DevSettings) -> OnlineAccess {
-    match &settings.redis {
-        Some(address) => OnlineAccess::Redis {
-            address: address.clone(),
-            prefix: String::new(),
-            username: None,
-            password_file: None,
-        },
-        None => OnlineAccess::Memory,
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use snafu::{ResultExt, Snafu};
+use triplane_contract::View;
 use triplane_contract::model::ModelCheckReport;
 use triplane_contract::route::RouteTable;
 use triplane_contract::run::RunReport;
@@ -23,7 +24,7 @@ use triplane_plan::work::Work;
 use super::world::{Place, World, access};
 
 /// Name of the file in the state folder.
-const FILE: &str = "state.json";
+pub const FILE: &str = "state.json";
 
 /// Why the state cannot be read or written.
 #[derive(Debug, Snafu)]
@@ -54,6 +55,9 @@ pub enum SavedError {
 #[serde(rename_all = "camelCase")]
 struct Saved {
     online: Option<OnlineAccess>,
+    #[serde(default)]
+    url: String,
+    as_of_us: Option<i64>,
     namespaces: BTreeMap<String, Namespace>,
 }
 
@@ -93,15 +97,41 @@ struct SavedService {
     table: Option<RouteTable>,
 }
 
+/// What a session tells other commands.
+#[derive(Debug)]
+pub struct Known {
+    /// Where its online rows are.
+    pub online: OnlineAccess,
+    /// Where it answers while it runs.
+    pub url: String,
+    /// Where its clock stands, microseconds; `None` where it goes.
+    pub as_of_us: Option<i64>,
+    /// Its views.
+    pub views: Vec<KnownView>,
+}
+
+/// A view of a session.
+#[derive(Debug)]
+pub struct KnownView {
+    /// Namespace of the object.
+    pub namespace: String,
+    /// Name of the object.
+    pub name: String,
+    /// The generation that servers read; `None` before the first run.
+    pub ready: Option<View>,
+}
+
 /// Writes the state; a reader sees the old file or the new one.
-pub fn write(folder: &Path, world: &World, online: &OnlineAccess) -> Result<(), SavedError> {
+pub fn write(folder: &Path, world: &World, place: &Place) -> Result<(), SavedError> {
     let namespaces = world
         .namespaces
         .iter()
         .map(|(name, snapshot)| (name.clone(), namespace(snapshot)))
         .collect();
     let saved = Saved {
-        online: Some(online.clone()),
+        online: Some(place.online.clone()),
+        url: place.url.clone(),
+        as_of_us: place.as_of_us,
         namespaces,
     };
     let path = folder.join(FILE);
@@ -126,10 +156,40 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<(), SavedError> {
 /// than before, are gone, and so are (`Stale`) those of a clock that did not stand where it is fixed now: every view is
 /// published again before it counts as ready.
 pub fn read(folder: &Path, place: &Place) -> Result<World, SavedError> {
+    let Some(saved) = load(folder)? else {
+        return Ok(World::default());
+    };
+    let same_store = place.online != OnlineAccess::Memory && saved.online.as_ref() == Some(&place.online);
+    let rows_kept = same_store && place.as_of_us.is_none();
+    let restore = |(name, saved): (String, Namespace)| (name.clone(), snapshot(name, saved, place, rows_kept));
+    Ok(World {
+        namespaces: saved.namespaces.into_iter().map(restore).collect(),
+    })
+}
+
+/// What the last session in `folder` tells; `None` where there was none.
+pub fn known(folder: &Path) -> Result<Option<Known>, SavedError> {
+    let Some(saved) = load(folder)? else { return Ok(None) };
+    let views = saved.namespaces.into_iter().flat_map(|(namespace, saved)| {
+        saved.views.into_iter().map(move |(name, view)| KnownView {
+            namespace: namespace.clone(),
+            name,
+            ready: view.record.ready().map(|generation| generation.view.clone()),
+        })
+    });
+    Ok(Some(Known {
+        views: views.collect(),
+        online: saved.online.unwrap_or(OnlineAccess::Memory),
+        url: saved.url,
+        as_of_us: saved.as_of_us,
+    }))
+}
+
+fn load(folder: &Path) -> Result<Option<Saved>, SavedError> {
     let path = folder.join(FILE);
     let json = match std::fs::read(&path) {
         Ok(json) => json,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(World::default()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(source) => {
             return Err(SavedError::File {
                 verb: "read",
@@ -138,15 +198,10 @@ pub fn read(folder: &Path, place: &Place) -> Result<World, SavedError> {
             });
         }
     };
-    let saved: Saved = serde_json::from_slice(&json).context(ParseSnafu {
+    let saved = serde_json::from_slice(&json).context(ParseSnafu {
         path: path.display().to_string(),
     })?;
-    let same_store = place.online != OnlineAccess::Memory && saved.online.as_ref() == Some(&place.online);
-    let rows_kept = same_store && place.as_of_us.is_none();
-    let restore = |(name, saved): (String, Namespace)| (name.clone(), snapshot(name, saved, place, rows_kept));
-    Ok(World {
-        namespaces: saved.namespaces.into_iter().map(restore).collect(),
-    })
+    Ok(Some(saved))
 }
 
 fn namespace(snapshot: &Snapshot) -> Namespace {

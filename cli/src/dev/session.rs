@@ -142,6 +142,7 @@ impl Session {
             return;
         };
         match self.stale.drop_from(&environment.online).await {
+            Ok(0) => {}
             Ok(rows) => self.console.say(&format!(
                 "{rows} online rows of earlier sessions are dropped: with --as-of every row is published anew"
             )),
@@ -290,7 +291,7 @@ impl Session {
         }
         self.console.show_problems(&self.desired.problems);
         self.console.show(&objects);
-        saved::write(&self.folders.state, &self.world, &self.place.online)?;
+        saved::write(&self.folders.state, &self.world, &self.place)?;
         let path = self.folders.state.join("objects.json");
         let list = serde_json::json!({ "items": objects }).to_string();
         saved::replace(&path, list.as_bytes())?;

@@ -1,20 +1,16 @@
 //! Objects as `kubectl get` prints them, from the CRDs' own columns.
 
-use std::fmt::Write;
-
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceColumnDefinition, CustomResourceDefinition,
 };
 use serde_json::Value;
 use triplane_crds::columns;
 
-const MINUTE: i64 = 60;
-const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
+use crate::text;
 
 /// A table per kind that has objects, in the order of `objects`. Ages count to `now_us`.
 pub fn tables(definitions: &[CustomResourceDefinition], objects: &[Value], now_us: i64) -> String {
-    let mut text = String::new();
+    let mut out = String::new();
     let mut kinds: Vec<&str> = objects
         .iter()
         .filter_map(|object| object.get("kind")?.as_str())
@@ -32,10 +28,10 @@ pub fn tables(definitions: &[CustomResourceDefinition], objects: &[Value], now_u
         let header = std::iter::once("NAME".to_owned()).chain(columns.iter().map(|column| column.name.clone()));
         let mut rows: Vec<Vec<String>> = vec![header.collect()];
         rows.extend(of_kind.map(|object| row(&singular, &columns, object, now_us)));
-        write_aligned(&mut text, &rows);
-        text.push('\n');
+        out.push_str(&text::aligned(&rows));
+        out.push('\n');
     }
-    text
+    out
 }
 
 fn columns_of(definition: &CustomResourceDefinition) -> Vec<CustomResourceColumnDefinition> {
@@ -65,31 +61,10 @@ fn row(singular: &str, columns: &[CustomResourceColumnDefinition], object: &Valu
         .collect()
 }
 
-/// How long ago a moment was, as kubectl says it: `45s`, `5m`, `3h`, `2d`.
 fn age(text: &str, now_us: i64) -> String {
-    let Ok(then) = text.parse::<jiff::Timestamp>() else {
-        return text.to_owned();
-    };
-    let seconds = now_us.div_euclid(1_000_000).saturating_sub(then.as_second()).max(0);
-    match seconds {
-        ..=119 => format!("{seconds}s"),
-        120..=7199 => format!("{}m", seconds / MINUTE),
-        7200..=172_799 => format!("{}h", seconds / HOUR),
-        _ => format!("{}d", seconds / DAY),
-    }
-}
-
-fn write_aligned(text: &mut String, rows: &[Vec<String>]) {
-    let columns = rows.first().map_or(0, Vec::len);
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            let _ = write!(line, "{cell:<width$}   ");
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
+    match text.parse::<jiff::Timestamp>() {
+        Ok(then) => text::age(now_us, then.as_microsecond()),
+        Err(_) => text.to_owned(),
     }
 }
 

@@ -127,7 +127,7 @@ fn a_restart_without_the_rows_waits_for_them_and_with_them_does_not() {
             world.namespaces["flights"].views["airport-weather"].record.ready,
             Some(1)
         );
-        saved::write(folder.path(), &world, &online).unwrap();
+        saved::write(folder.path(), &world, &place).unwrap();
         let again = saved::read(folder.path(), &place).unwrap();
         let view = &again.namespaces["flights"].views["airport-weather"];
         assert_eq!(view.record.ready.is_some(), kept, "{online:?}");

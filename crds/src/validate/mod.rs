@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::{GROUP, VERSION, all};
 use structure::Structure;
+pub use suggestion::closest;
 
 /// Something that is wrong with a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

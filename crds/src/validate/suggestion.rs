@@ -1,7 +1,7 @@
 //! "Did you mean": the closest known word.
 
 /// A hint such as ` (did you mean "ttl"?)`, or nothing where no known word is close.
-pub(super) fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
+pub fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     let limit = (word.chars().count() / 3).clamp(1, 3);
     known
         .map(|candidate| (distance(&word.to_lowercase(), &candidate.to_lowercase()), candidate))

@@ -1,13 +1,22 @@
 //! Health, metrics and the state that the operator reads.
 
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hyper::StatusCode;
+use triplane_feature_store::key::RowKey;
 
 use super::Answer;
 use super::answer::{json, with_type};
 use crate::app::App;
 use crate::json::Writer;
 use crate::predict::Outcome;
+use crate::problem::{Code, Problem};
 use crate::service::{Service, Variant};
+
+/// How long the online store may take for a row that a tool asks for.
+const ROW_LIMIT: Duration = Duration::from_secs(2);
 
 /// Clients of the protocol disagree on which key says ready, so both do.
 pub(super) fn health(status: StatusCode) -> Answer {
@@ -55,6 +64,33 @@ pub(super) fn state(app: &App) -> Answer {
     }
     body.close(b']').close(b'}');
     json(StatusCode::OK, body.finish())
+}
+
+/// `GET /admin/rows/VIEW_ID/ENTITY`: a row as it lies in the online store of this process, for tools on this machine. A store
+/// of its own is read there.
+pub(super) async fn row(app: &App, view_id: &str, entity: &str) -> Result<Answer, Problem> {
+    let store = app.memory.as_ref().ok_or_else(|| {
+        let message = "the online store is not in this process: read it where it is";
+        Problem::new(Code::NotFound, message)
+    })?;
+    let entity = URL_SAFE_NO_PAD.decode(entity).map_err(|_| {
+        let message = "an entity is base64url without padding, as in its key";
+        Problem::at(Code::WrongType, "entity", message)
+    })?;
+    let key = RowKey::new(store.prefix(), &entity, view_id);
+    let unavailable = |message: String| Problem::new(Code::StoreUnavailable, message);
+    let rows = tokio::time::timeout(ROW_LIMIT, store.read(std::slice::from_ref(&key))).await;
+    let rows = rows
+        .map_err(|_| {
+            unavailable(format!(
+                "the online store did not answer within {} s",
+                ROW_LIMIT.as_secs()
+            ))
+        })?
+        .map_err(|error| unavailable(error.to_string()))?;
+    let row = rows.into_iter().flatten().next().map(|row| STANDARD.encode(row));
+    let body = serde_json::json!({ "row": row }).to_string();
+    Ok(json(StatusCode::OK, body.into_bytes()))
 }
 
 fn write_service(body: &mut Writer, service: &Service) {

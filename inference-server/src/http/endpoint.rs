@@ -11,13 +11,31 @@ pub(crate) enum Endpoint {
     Ready,
     Metrics,
     State,
+    /// A stored row: view id, and the entity as in its key.
+    Row {
+        view_id: String,
+        entity: String,
+    },
     ServerMetadata,
     V1Models,
-    V1Model { model: String },
-    V1Predict { model: String },
-    V2Model { model: String, version: Option<String> },
-    V2ModelReady { model: String, version: Option<String> },
-    V2Infer { model: String, version: Option<String> },
+    V1Model {
+        model: String,
+    },
+    V1Predict {
+        model: String,
+    },
+    V2Model {
+        model: String,
+        version: Option<String>,
+    },
+    V2ModelReady {
+        model: String,
+        version: Option<String>,
+    },
+    V2Infer {
+        model: String,
+        version: Option<String>,
+    },
 }
 
 impl Endpoint {
@@ -49,6 +67,11 @@ impl Endpoint {
             ["v2", "health", "ready"] | ["readyz"] => Self::Ready,
             ["metrics"] => Self::Metrics,
             ["admin", "state"] => Self::State,
+            ["admin", "rows", view_id, rest @ ..] if rest.len() <= 1 => Self::Row {
+                view_id: own(view_id),
+                // A view without keys has an entity without bytes.
+                entity: rest.first().map(|entity| own(entity)).unwrap_or_default(),
+            },
             ["v1", "models"] => Self::V1Models,
             ["v1", "models", model] => match model.split_once(':') {
                 None => Self::V1Model { model: own(model) },
@@ -101,6 +124,12 @@ mod tests {
             Ok(Endpoint::V1Predict { model: model.clone() })
         );
         assert_eq!(get("/v1/models/delay"), Ok(Endpoint::V1Model { model: model.clone() }));
+        let row = |entity: &str| Endpoint::Row {
+            view_id: "AbC-_123".to_owned(),
+            entity: entity.to_owned(),
+        };
+        assert_eq!(get("/admin/rows/AbC-_123/AWE"), Ok(row("AWE")));
+        assert_eq!(get("/admin/rows/AbC-_123/"), Ok(row("")));
         assert_eq!(get("/v2"), Ok(Endpoint::ServerMetadata));
         assert_eq!(get("/v2/"), Ok(Endpoint::ServerMetadata));
         assert_eq!(get("/v2/health/live"), Ok(Endpoint::Live));
@@ -150,6 +179,8 @@ mod tests {
             "/v3",
             "//v2",
             "/v2/models/a/b/c",
+            "/admin/rows",
+            "/admin/rows/a/b/c",
         ] {
             assert_eq!(get(path), Err(Code::NotFound), "{path}");
         }

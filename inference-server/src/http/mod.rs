@@ -58,6 +58,7 @@ async fn dispatch(
         Endpoint::Ready => Ok(admin::ready(app)),
         Endpoint::Metrics => Ok(admin::metrics(app)),
         Endpoint::State => Ok(admin::state(app)),
+        Endpoint::Row { view_id, entity } => admin::row(app, &view_id, &entity).await,
         Endpoint::ServerMetadata => Ok(json(StatusCode::OK, v2::server_metadata())),
         Endpoint::V1Models => Ok(json(StatusCode::OK, v1::models(app))),
         Endpoint::V1Model { model } => Ok(json(StatusCode::OK, v1::model(app.service(&model)?.as_ref()))),

@@ -1,9 +1,12 @@
 //! v1 answers: what is told of each row.
 
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::json;
 use triplane_contract::OnMissing;
 use triplane_contract::model::Input;
 use triplane_feature_store::Value;
+use triplane_feature_store::key::KeyEncoder;
 use triplane_inference_server::runtime::Runtime as _;
 use triplane_inference_server::runtime::lightgbm;
 
@@ -311,4 +314,25 @@ async fn metrics_and_state_say_what_happened() {
         (&json!(1), &json!(1))
     );
     assert_eq!(state["boot_id"].as_str().unwrap().len(), 36);
+}
+
+#[tokio::test]
+async fn a_row_of_the_store_in_this_process_is_given_as_it_lies_there() {
+    let world = World::start().await;
+    let path = |origin: &str| {
+        let mut entity = Vec::new();
+        let keys = KeyEncoder::new("", &weather()).unwrap();
+        keys.encode_into(&[text(origin)], &mut entity).unwrap();
+        format!("/admin/rows/{}/{}", weather().id, URL_SAFE_NO_PAD.encode(entity))
+    };
+    let key = KeyEncoder::new(world.store.prefix(), &weather()).unwrap();
+    let key = key.key(&[text("JFK")]).unwrap();
+    let stored = world.store.read(&[key]).await.unwrap().remove(0).unwrap();
+    let found = get(world.address, &path("JFK")).await.json();
+    assert_eq!(found, json!({ "row": STANDARD.encode(stored) }));
+    assert_eq!(get(world.address, &path("LGA")).await.json(), json!({ "row": null }));
+    assert_eq!(
+        get(world.address, "/admin/rows/x/=").await.refusal(),
+        (400, "WrongType".to_owned(), "entity".to_owned())
+    );
 }
