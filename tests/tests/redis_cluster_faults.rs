@@ -139,7 +139,7 @@ impl World {
 
     /// Runs until one goes through; what the others said.
     async fn publish(&self, failed: &mut Vec<String>) {
-        let give_up = Instant::now() + Duration::from_secs(120);
+        let give_up = Instant::now() + Duration::from_mins(2);
         while let Err(error) = self.codebook.run().await {
             assert!(is_of_the_store(&error), "{error}");
             assert!(Instant::now() < give_up, "{error}");
@@ -200,7 +200,7 @@ async fn suffer(
 }
 
 async fn until_closed(world: &World) {
-    triplane_tests::wait::until("every breaker is closed", Duration::from_secs(60), async || {
+    triplane_tests::wait::until("every breaker is closed", Duration::from_mins(1), async || {
         world.server.breaker().await == "closed"
     })
     .await;

@@ -9,7 +9,7 @@ use crate::standalone::{Redis, free_port};
 const SLOTS: u16 = 16_384;
 const PRIMARIES: usize = 3;
 /// How long the cluster may take to become what it should.
-const SETTLE_WITHIN: Duration = Duration::from_secs(60);
+const SETTLE_WITHIN: Duration = Duration::from_mins(1);
 
 /// Three primaries with a replica each; all killed when dropped. Slots are shared as `redis-cli --cluster create` does.
 pub struct RedisCluster {
