@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use triplane_contract::store::OnlineAccess;
 
+use crate::bucket::BucketSettings;
 use crate::redis;
 
 /// How a Redis is written.
@@ -32,6 +33,7 @@ pub enum Command {
   triplane dev examples/flights --bucket ./bucket
   triplane dev my-manifests --redis 127.0.0.1:6379        # rows in a local Redis instead of this process
   triplane dev my-manifests --redis redis.example:6379,user=writer,password-file=/run/secrets/redis
+  triplane dev my-manifests --bucket s3://features --endpoint http://minio.example:9000 --credentials-file /run/secrets/s3
   triplane dev my-manifests --as-of 2026-01-05T12:00:00Z  # the clock stands still, for tests
   triplane dev my-manifests --once                        # end after the first prediction; exit code 0 iff all is Ready
 
@@ -82,9 +84,9 @@ pub struct DevSettings {
     /// Folder of manifests (every *.yaml and *.yml in it)
     #[arg(value_hint = ValueHint::DirPath)]
     pub dir: PathBuf,
-    /// Folder that stands for the bucket [default: `bucket` in the state folder]
-    #[arg(long, value_hint = ValueHint::DirPath)]
-    pub bucket: Option<PathBuf>,
+    /// The bucket
+    #[command(flatten)]
+    pub bucket: BucketSettings,
     /// Keep online rows in this Redis instead of this process
     #[arg(long, value_name = REDIS, value_parser = redis::parse)]
     pub redis: Option<OnlineAccess>,

@@ -2,6 +2,7 @@
 
 mod args;
 mod ask;
+mod bucket;
 mod dev;
 mod features;
 mod lint;

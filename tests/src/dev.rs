@@ -22,8 +22,8 @@ const OBJECTS: &str = "objects.json";
 pub struct Session<'a> {
     /// Folder of manifests.
     pub manifests: &'a Path,
-    /// Folder that stands for the bucket.
-    pub bucket: &'a Path,
+    /// What names the bucket: `--bucket` and what belongs to it.
+    pub bucket: &'a [String],
     /// Where it keeps its state.
     pub state: &'a Path,
     /// Where its clock stands (RFC 3339); `None` where it goes.
@@ -49,11 +49,7 @@ impl Dev {
         let _ = std::fs::remove_file(state.join(OBJECTS));
         let mut command = Program::triplane().command();
         command.arg("dev").arg(session.manifests);
-        command
-            .arg("--bucket")
-            .arg(session.bucket)
-            .arg("--state")
-            .arg(session.state);
+        command.args(session.bucket).arg("--state").arg(session.state);
         command.args(["--port", &port.to_string()]);
         command.args(session.as_of.into_iter().flat_map(|as_of| ["--as-of", as_of]));
         command.args(session.redis.into_iter().flat_map(|address| ["--redis", address]));

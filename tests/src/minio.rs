@@ -155,10 +155,20 @@ impl Minio {
 
     /// Every object's bytes, by key.
     pub fn objects(&self, bucket: &str) -> BTreeMap<String, Vec<u8>> {
+        self.objects_below(bucket, "")
+    }
+
+    /// The bytes of every object whose key begins with `prefix`, by key.
+    pub fn objects_below(&self, bucket: &str, prefix: &str) -> BTreeMap<String, Vec<u8>> {
         let client = self.client();
         block_on(async {
             let mut found = BTreeMap::new();
-            let mut pages = client.list_objects_v2().bucket(bucket).into_paginator().send();
+            let mut pages = client
+                .list_objects_v2()
+                .bucket(bucket)
+                .prefix(prefix)
+                .into_paginator()
+                .send();
             while let Some(page) = pages.next().await {
                 for object in page.expect("a listing").contents() {
                     let key = object.key().expect("a key");

@@ -97,7 +97,7 @@ impl Machine {
     async fn dev(&self, as_of: &str, redis: Option<&str>) -> Dev {
         let mut dev = Dev::start(&Session {
             manifests: self.manifests.path(),
-            bucket: self.bucket.path(),
+            bucket: &["--bucket".to_owned(), self.bucket.path().display().to_string()],
             state: self.state.path(),
             as_of: Some(as_of),
             redis,

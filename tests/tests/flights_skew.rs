@@ -109,6 +109,7 @@ fn declare_asked(flights: &Flights, rows: &[Row], answers: &Answers) {
         .time("asked_at", answers.as_of_us.iter().copied().map(Some));
     let path = flights.bucket().join("labels/asked/1.parquet");
     triplane_tests::fixture::table::put(&path, &table.to_parquet(500), 1_772_000_000);
+    flights.push("labels/asked");
     let manifest = std::fs::read_to_string(flights.manifests().join("trainingset.yaml")).unwrap();
     let manifest = manifest
         .replace("name: flight-delays", "name: asked")

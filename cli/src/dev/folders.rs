@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use snafu::{OptionExt, ResultExt, Snafu};
 
+use triplane_contract::store::OfflineAccess;
+
 use super::saved;
 use crate::args::DevSettings;
+use crate::bucket::Bucket;
 
 /// Why the folders cannot be used.
 #[derive(Debug, Snafu)]
@@ -29,6 +32,12 @@ pub enum FoldersError {
     /// Neither variable is set.
     #[snafu(display("neither XDG_STATE_HOME nor HOME is set: say --state DIR"))]
     NoHome,
+    /// The flags of the bucket do not fit together.
+    #[snafu(display("{message}"))]
+    Bucket {
+        /// What to write.
+        message: String,
+    },
     /// A folder cannot be made.
     #[snafu(display("failed to make {}: {source}", path.display()))]
     Make {
@@ -64,8 +73,8 @@ pub struct Folders {
     pub manifests: PathBuf,
     /// State of this folder of manifests.
     pub state: PathBuf,
-    /// The folder that stands for the bucket.
-    pub bucket: PathBuf,
+    /// The bucket, or the folder that stands for it.
+    pub bucket: OfflineAccess,
     /// Spills of jobs; emptied at each start.
     pub scratch: PathBuf,
     _lock: File,
@@ -91,8 +100,17 @@ impl Folders {
         if scratch.exists() {
             std::fs::remove_dir_all(&scratch).context(MakeSnafu { path: &scratch })?;
         }
+        let bucket = match &settings.bucket.bucket {
+            None => make(&state.join("bucket"))?,
+            Some(Bucket::Folder(folder)) => make(folder)?,
+            Some(Bucket::S3(_)) => PathBuf::new(),
+        };
+        let bucket = settings
+            .bucket
+            .access(&bucket)
+            .map_err(|message| FoldersError::Bucket { message })?;
         Ok(Self {
-            bucket: make(settings.bucket.as_deref().unwrap_or(&state.join("bucket")))?,
+            bucket,
             scratch: make(&scratch)?,
             manifests,
             state,

@@ -114,6 +114,8 @@ impl Jobs {
         } = start;
         let steps = self.steps(namespace);
         let work = async move {
+            let checked = triplane_bucket::preflight(&spec.store.offline, &spec.store.root).await;
+            checked.map_err(|error| fault(error.code(), true, &error))?;
             let result = triplane_materializer::run(&spec, &environment, &steps).await;
             result.map_err(|error| fault(error.code(), error.is_retryable(), &error))
         };

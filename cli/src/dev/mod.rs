@@ -6,6 +6,7 @@ mod console;
 pub mod desired;
 pub mod folders;
 mod jobs;
+mod place;
 pub mod saved;
 mod served;
 mod session;
@@ -27,7 +28,7 @@ use std::time::{Duration, Instant};
 use snafu::{ResultExt, Snafu};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
-use triplane_contract::store::OnlineAccess;
+use triplane_contract::store::{OfflineAccess, OnlineAccess};
 use triplane_feature_store::{Clock, FixedClock, SystemClock};
 use triplane_inference_server::{BindError, Server, Settings};
 
@@ -37,11 +38,11 @@ use console::Console;
 use desired::Desired;
 use folders::{Folders, FoldersError};
 use jobs::Jobs;
+use place::Place;
 use saved::SavedError;
 use session::Session;
 use stale::Stale;
 use stores::Stores;
-use world::Place;
 
 /// Exit code when a session ends before all is Ready, and when it cannot begin.
 const NOT_READY: u8 = 1;
@@ -131,7 +132,7 @@ async fn begin(settings: &DevSettings, folders: Folders, workers: &Runtime) -> R
     let (manifests, state) = (folders.manifests.display(), folders.state.display());
     console.say(&format!(
         "triplane dev: manifests {manifests}, bucket {}, state {state}",
-        place.bucket
+        bucket_name(&place.bucket)
     ));
     let world = saved::read(&folders.state, &place)?;
     let session = Session {
@@ -164,10 +165,19 @@ async fn begin(settings: &DevSettings, folders: Folders, workers: &Runtime) -> R
 
 fn place(settings: &DevSettings, folders: &Folders) -> Place {
     Place {
-        bucket: folders.bucket.display().to_string(),
+        bucket: folders.bucket.clone(),
         online: settings.redis.clone().unwrap_or(OnlineAccess::Memory),
         url: format!("http://127.0.0.1:{}", settings.port),
         as_of_us: settings.as_of.map(jiff::Timestamp::as_microsecond),
+    }
+}
+
+fn bucket_name(access: &OfflineAccess) -> String {
+    match access {
+        OfflineAccess::Directory { path } => path.clone(),
+        OfflineAccess::S3 { bucket, endpoint, .. } => {
+            format!("s3://{bucket} at {}", endpoint.as_deref().unwrap_or("AWS"))
+        }
     }
 }
 

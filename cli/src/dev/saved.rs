@@ -21,7 +21,8 @@ use triplane_plan::model::observed::ModelObserved;
 use triplane_plan::training_set::observed::TrainingSetObserved;
 use triplane_plan::work::Work;
 
-use super::world::{Place, World, access};
+use super::place::Place;
+use super::world::{World, access};
 
 /// Name of the file in the state folder.
 pub const FILE: &str = "state.json";

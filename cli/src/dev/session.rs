@@ -15,13 +15,14 @@ use super::console::Console;
 use super::desired::{self, Desired, Print};
 use super::folders::Folders;
 use super::jobs::{Event, Fault, Jobs, Outcome};
+use super::place::Place;
 use super::saved::{self, SavedError};
 use super::served::{self, Seen};
 use super::stale::Stale;
 use super::stores::Stores;
 use super::table::tables;
 use super::unused::fields;
-use super::world::{Place, World};
+use super::world::World;
 use crate::lint::Checks;
 
 /// How often the folder is looked at.

@@ -7,7 +7,8 @@ use triplane_contract::layout;
 use triplane_contract::store::OnlineAccess;
 use triplane_feature_store::online::{OnlineError, OnlineStore};
 
-use super::world::{Place, World};
+use super::place::Place;
+use super::world::World;
 
 /// View generations whose online rows have to go before anything is published.
 #[derive(Debug, Default)]

@@ -1,16 +1,15 @@
-//! The stores of this machine: one online store and one folder as bucket for every FeatureStore.
+//! The stores of this machine: one online store and one bucket for every FeatureStore.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use triplane_contract::store::OfflineAccess;
 use triplane_feature_store::Clock;
 use triplane_feature_store::online::{self, OnlineStore};
 use triplane_materializer::Environment;
 use triplane_plan::feature_store::observed::Reach;
 
-use super::world::Place;
+use super::place::Place;
 
 /// How often the stores are asked whether they answer.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -79,10 +78,7 @@ impl Stores {
         if let Some(environment) = &self.environment {
             return environment.online.ping().await.map_err(|error| error.to_string());
         }
-        let access = OfflineAccess::Directory {
-            path: self.place.bucket.clone(),
-        };
-        let bucket = triplane_bucket::open(&access).map_err(|error| error.to_string())?;
+        let bucket = self.place.open_bucket().await?;
         let online = online::connect(&self.place.online, Arc::clone(&self.clock))
             .await
             .map_err(|e| e.to_string())?;

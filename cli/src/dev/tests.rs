@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use triplane_contract::store::OnlineAccess;
+use triplane_contract::store::{OfflineAccess, OnlineAccess};
 use triplane_plan::plan;
 use triplane_plan::work::Ticket;
 
 use super::desired::{self, Desired};
+use super::place::Place;
 use super::saved;
 use super::stale::Stale;
-use super::world::{Place, World};
+use super::world::World;
 use crate::lint::Checks;
 
 const NOW_US: i64 = 1_767_225_600_000_000;
@@ -28,7 +29,9 @@ fn folder(files: &[&str]) -> tempfile::TempDir {
 
 fn place(bucket: &Path, online: OnlineAccess) -> Place {
     Place {
-        bucket: bucket.display().to_string(),
+        bucket: OfflineAccess::Directory {
+            path: bucket.display().to_string(),
+        },
         online,
         url: "http://127.0.0.1:1".to_owned(),
         as_of_us: None,

@@ -1,14 +1,12 @@
 //! What is known: a snapshot per namespace, changed by what is read, planned and done.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Resource;
 use serde::Serialize;
 use triplane_contract::layout;
-use triplane_contract::store::{OfflineAccess, OnlineAccess, StoreAccess};
-use triplane_crds::v1alpha1::FeatureView;
+use triplane_contract::store::StoreAccess;
 use triplane_plan::feature_store::observed::{Reach, StoreObserved};
 use triplane_plan::feature_view::observed::ViewObserved;
 use triplane_plan::feature_view::record::ViewRecord;
@@ -19,19 +17,7 @@ use triplane_plan::work::Work;
 use triplane_plan::{Kind, Plan, Snapshot};
 
 use super::desired::{Desired, Objects};
-
-/// How this machine stands in for the stores of a cluster.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// The folder that is every bucket.
-    pub bucket: String,
-    /// Where online rows are.
-    pub online: OnlineAccess,
-    /// Base of the services' URLs.
-    pub url: String,
-    /// Where the clock of data stands, microseconds; `None` where it goes.
-    pub as_of_us: Option<i64>,
-}
+use super::place::Place;
 
 /// Everything known, by namespace.
 #[derive(Debug, Default)]
@@ -218,13 +204,39 @@ fn take_stores(snapshot: &mut Snapshot, objects: &Objects, keeps: impl Fn(&str) 
 }
 
 fn take_views(snapshot: &mut Snapshot, objects: &Objects, keeps: impl Fn(&str) -> bool, place: &Place, now_us: i64) {
-    let root = |store: &StoreObserved| Path::new(&place.bucket).join(&store.access.root);
-    let roots = snapshot.stores.iter().map(|(name, store)| (name.clone(), root(store)));
-    let roots = roots.collect();
-    merge(&mut snapshot.views, &objects.views, keeps, |object, before| {
+    let mut views = objects.views.clone();
+    let mut last = BTreeMap::new();
+    let unknown: Vec<String> = views
+        .keys()
+        .filter(|name| !snapshot.views.contains_key(*name))
+        .cloned()
+        .collect();
+    for name in unknown {
+        let store = views
+            .get(&name)
+            .and_then(|view| snapshot.stores.get(&view.spec.store_ref.name));
+        match store.map_or(Ok(0), |store| place.last_generation(&store.access.root, &name)) {
+            Ok(generation) => {
+                last.insert(name, generation);
+            }
+            // Its numbers are in the bucket: it is taken when the bucket answers.
+            Err(message) => {
+                tracing::warn!(view = name, "waits for the bucket: {message}");
+                views.remove(&name);
+            }
+        }
+    }
+    merge(&mut snapshot.views, &views, keeps, |object, before| {
         let object = carried!(object, before, now_us);
         let known = before.map(|before| (before.record, before.runs));
-        let (record, runs) = known.unwrap_or_else(|| (first_record(&object, &roots), BTreeMap::new()));
+        let first = || ViewRecord {
+            last: last
+                .get(object.metadata.name.as_deref().unwrap_or_default())
+                .copied()
+                .unwrap_or(0),
+            ..ViewRecord::default()
+        };
+        let (record, runs) = known.unwrap_or_else(|| (first(), BTreeMap::new()));
         ViewObserved { object, record, runs }
     });
 }
@@ -247,31 +259,13 @@ fn take_services(snapshot: &mut Snapshot, objects: &Objects, keeps: impl Fn(&str
     });
 }
 
-/// The record of a view that nothing is known of. Generations that are in the bucket were filled by definitions that nobody
-/// remembers, so their numbers are not used again.
-fn first_record(view: &FeatureView, roots: &BTreeMap<String, PathBuf>) -> ViewRecord {
-    let name = view.metadata.name.as_deref().unwrap_or_default();
-    let generations = roots
-        .get(&view.spec.store_ref.name)
-        .map(|root| root.join("views").join(name));
-    let folders = generations.and_then(|path| std::fs::read_dir(path).ok());
-    let number = |folder: std::fs::DirEntry| folder.file_name().to_str()?.strip_prefix('g')?.parse::<u32>().ok();
-    let last = folders.into_iter().flatten().flatten().filter_map(number).max();
-    ViewRecord {
-        last: last.unwrap_or(0),
-        ..ViewRecord::default()
-    }
-}
-
 /// How a store of the manifests is reached on this machine.
 pub fn access(namespace: &str, store: &triplane_crds::v1alpha1::FeatureStore, place: &Place) -> StoreAccess {
     let name = store.metadata.name.clone().unwrap_or_default();
     let prefix = store.spec.offline.s3.prefix.clone().unwrap_or_default();
     StoreAccess {
         online: place.online.clone(),
-        offline: OfflineAccess::Directory {
-            path: place.bucket.clone(),
-        },
+        offline: place.bucket.clone(),
         root: layout::store_root(&prefix, namespace, &name),
         owner: format!("triplane-dev/{namespace}/{name}"),
     }
