@@ -42,9 +42,11 @@ impl Answer {
             .and_then(|(_, rest)| rest.get(..3)?.parse().ok());
         // A redirect without a place to go to is what S3 answers for a bucket of another region.
         let redirect = text.contains("Received redirect without LOCATION").then_some(301);
+        // The end of an upload in parts and a copy may answer 200 and an error in the body.
+        let in_body = text.contains("Server returned error response").then_some(500);
         let tag = |name: &str| tag(text, name).map(str::to_owned);
         Self {
-            status: status.or(redirect).unwrap_or(0),
+            status: status.or(redirect).or(in_body).unwrap_or(0),
             code: tag("Code").unwrap_or_default(),
             message: tag("Message").unwrap_or_default(),
             region: tag("Region"),
@@ -135,9 +137,10 @@ pub(crate) fn of_data(error: object_store::Error, asked: &Asked<'_>) -> object_s
         E::AlreadyExists { .. } if answer.status != 409 && !is_conflict(&answer.code) => return error,
         _ => {}
     }
-    let meant = if answer.status == 0 && caused_by::<HttpError>(&error) {
+    let is_known = answer.status != 0 || !answer.code.is_empty();
+    let meant = if !is_known && caused_by::<HttpError>(&error) {
         unreachable(asked, innermost(&error))
-    } else if answer.status == 0 {
+    } else if !is_known {
         answer_unknown(asked, error.to_string())
     } else {
         answer.into_error(asked)
@@ -242,6 +245,14 @@ mod tests {
 
     fn body(code: &str, more: &str) -> String {
         format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>m</Message>{more}</Error>")
+    }
+
+    #[test]
+    fn an_error_in_the_body_of_a_success_is_tried_again() {
+        for code in ["InternalError", "SlowDown"] {
+            let text = format!("Server returned error response: {}", body(code, ""));
+            assert!(Answer::from_text(&text).into_error(&ASKED).is_transient(), "{code}");
+        }
     }
 
     #[test]

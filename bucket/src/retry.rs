@@ -44,7 +44,8 @@ impl Policy {
         jitter: f64,
     ) -> Option<Duration> {
         let limit = match (error.is_refusal(), error.is_transient()) {
-            (true, _) if renewed => return (elapsed < self.total).then_some(Duration::ZERO),
+            // Once: a source that has new ones every time says nothing about what S3 minds.
+            (true, _) if renewed && made == 1 => return Some(Duration::ZERO),
             (true, _) => self.refused,
             (false, true) => self.total,
             (false, false) => return None,
@@ -102,8 +103,9 @@ mod tests {
             Some(Duration::ZERO)
         );
         assert!(policy.pause(&expired(), 1, Duration::ZERO, false, 0.5).is_some());
+        assert!(policy.pause(&expired(), 2, Duration::ZERO, true, 0.5) > Some(Duration::ZERO));
         assert_eq!(policy.pause(&expired(), 1, policy.refused, false, 0.5), None);
-        assert_eq!(policy.pause(&expired(), 9, policy.total, true, 0.5), None);
+        assert_eq!(policy.pause(&expired(), 9, policy.refused, true, 0.5), None);
     }
 
     #[test]

@@ -179,5 +179,6 @@ async fn golden_predictions_are_reproduced_or_the_difference_is_told() {
         (report.fault, report.golden_max_difference),
         (Some(ModelFault::GoldenMismatch), 0.5)
     );
-    assert!(report.message.contains("golden row 1"), "{}", report.message);
+    let named = format!("golden file {GOLDEN}: row 1");
+    assert!(report.message.contains(&named), "{}", report.message);
 }

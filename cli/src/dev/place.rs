@@ -2,9 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use triplane_contract::store::{OfflineAccess, OnlineAccess};
+
+/// How long a listing may hold up the session.
+const LIST_LIMIT: Duration = Duration::from_secs(2);
 
 /// Stores and clock of a session.
 #[derive(Clone, Debug)]
@@ -45,8 +49,10 @@ impl Place {
             }
             OfflineAccess::S3 { .. } => {
                 let bucket = triplane_bucket::open(&self.bucket).map_err(|error| error.to_string())?;
-                let list = async { bucket.list_with_delimiter(Some(&path.into())).await };
+                let path = path.into();
+                let list = tokio::time::timeout(LIST_LIMIT, bucket.list_with_delimiter(Some(&path)));
                 let listed = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(list));
+                let listed = listed.map_err(|_| format!("no listing within {} s", LIST_LIMIT.as_secs()))?;
                 let folders = listed.map_err(|error| error.to_string())?.common_prefixes;
                 folders
                     .iter()

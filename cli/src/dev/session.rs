@@ -99,7 +99,9 @@ impl Session {
             .map(|object| (desired::identity(&object), object))
             .collect();
         self.desired = desired::read(&self.folders.manifests, &self.checks, &known);
-        self.world.take(&self.desired, &self.place, self.clock.now_us());
+        if !self.world.take(&self.desired, &self.place, self.clock.now_us()) {
+            self.print = None;
+        }
         let serving = self
             .world
             .namespaces

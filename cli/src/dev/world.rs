@@ -69,8 +69,10 @@ macro_rules! carried {
 }
 
 impl World {
-    /// Takes what the folder asks for. Objects whose manifest is not valid at present stay as they were.
-    pub fn take(&mut self, desired: &Desired, place: &Place, now_us: i64) {
+    /// Takes what the folder asks for. Objects whose manifest is not valid at present stay as they were. `false`: some views
+    /// could not be taken yet, because the bucket does not answer; take them again.
+    pub fn take(&mut self, desired: &Desired, place: &Place, now_us: i64) -> bool {
+        let mut whole = true;
         let nothing = Objects::default();
         for namespace in desired.namespaces.keys() {
             let snapshot = self.namespaces.entry(namespace.clone()).or_default();
@@ -80,7 +82,7 @@ impl World {
             let objects = desired.namespaces.get(namespace).unwrap_or(&nothing);
             let keeps = |kind: Kind| move |name: &str| desired.keeps(kind, namespace, name);
             take_stores(snapshot, objects, keeps(Kind::FeatureStore), place, now_us);
-            take_views(snapshot, objects, keeps(Kind::FeatureView), place, now_us);
+            whole &= take_views(snapshot, objects, keeps(Kind::FeatureView), place, now_us);
             merge(
                 &mut snapshot.training_sets,
                 &objects.training_sets,
@@ -118,6 +120,7 @@ impl World {
                 && models.is_empty()
                 && services.is_empty())
         });
+        whole
     }
 
     /// Takes statuses and records of a plan; returns whether anything differs from what was known.
@@ -203,9 +206,15 @@ fn take_stores(snapshot: &mut Snapshot, objects: &Objects, keeps: impl Fn(&str) 
     });
 }
 
-fn take_views(snapshot: &mut Snapshot, objects: &Objects, keeps: impl Fn(&str) -> bool, place: &Place, now_us: i64) {
+fn take_views(
+    snapshot: &mut Snapshot,
+    objects: &Objects,
+    keeps: impl Fn(&str) -> bool,
+    place: &Place,
+    now_us: i64,
+) -> bool {
     let mut views = objects.views.clone();
-    let mut last = BTreeMap::new();
+    let (mut last, mut whole) = (BTreeMap::new(), true);
     let unknown: Vec<String> = views
         .keys()
         .filter(|name| !snapshot.views.contains_key(*name))
@@ -215,7 +224,13 @@ fn take_views(snapshot: &mut Snapshot, objects: &Objects, keeps: impl Fn(&str) -
         let store = views
             .get(&name)
             .and_then(|view| snapshot.stores.get(&view.spec.store_ref.name));
-        match store.map_or(Ok(0), |store| place.last_generation(&store.access.root, &name)) {
+        let generation = match store {
+            None => Ok(0),
+            // One view has shown that the bucket does not answer.
+            Some(_) if !whole => Err("as others do".to_owned()),
+            Some(store) => place.last_generation(&store.access.root, &name),
+        };
+        match generation {
             Ok(generation) => {
                 last.insert(name, generation);
             }
@@ -223,6 +238,7 @@ fn take_views(snapshot: &mut Snapshot, objects: &Objects, keeps: impl Fn(&str) -
             Err(message) => {
                 tracing::warn!(view = name, "waits for the bucket: {message}");
                 views.remove(&name);
+                whole = false;
             }
         }
     }
@@ -239,6 +255,7 @@ fn take_views(snapshot: &mut Snapshot, objects: &Objects, keeps: impl Fn(&str) -
         let (record, runs) = known.unwrap_or_else(|| (first(), BTreeMap::new()));
         ViewObserved { object, record, runs }
     });
+    whole
 }
 
 fn take_services(snapshot: &mut Snapshot, objects: &Objects, keeps: impl Fn(&str) -> bool, place: &Place, now_us: i64) {

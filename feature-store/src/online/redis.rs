@@ -17,11 +17,13 @@ mod script;
 mod topology;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::try_join_all;
 use redis::{Cmd, FromRedisValue};
+use tokio::time::Instant;
 
 use self::discovery::Discovery;
 use self::node::{Lane, Login, Node};
@@ -33,6 +35,11 @@ use crate::key::check_prefix;
 
 /// Redis adds the time of day to an expiry; this stays in range for any clock (30,000 years).
 const LONGEST_PX_MS: i64 = 1_000_000_000_000_000;
+
+/// How long a view is dropped again while slots change hands, and between two attempts.
+const PATIENCE: Duration = Duration::from_mins(2);
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Rows as strings of Redis.
 pub(super) struct RedisStore {
@@ -166,16 +173,30 @@ impl OnlineStore for RedisStore {
     }
 
     async fn drop_view(&self, view_id: &str) -> Result<u64, OnlineError> {
-        let mut removed = 0;
+        let (mut removed, mut pause) = (0, FIRST_PAUSE);
+        let give_up = Instant::now() + PATIENCE;
         loop {
             let pieces = self.discovery.refresh().await?.pieces();
             let claim = self.claim(view_id, &pieces).await?;
-            removed += self.remove_rows(view_id, &claim).await?;
-            // Slots that changed hands on the way may have been looked through on neither side.
-            let stayed = self.discovery.refresh().await?.pieces() == pieces;
+            // The claim may have been made on a primary that was not known before.
+            let before = self.discovery.refresh().await?;
+            removed += self.remove_rows(&before, view_id, &claim).await?;
+            let after = self.discovery.refresh().await?;
+            if before.topology().moving || after.topology().moving {
+                // A key on its way may have left the one node behind the look and reached the other one before: it moves once.
+                removed += self.remove_rows(&after, view_id, &claim).await?;
+            }
+            let stayed = before.topology().has_owners_of(after.topology()) && after.pieces() == pieces;
             if stayed && self.release(&claim).await? {
                 return Ok(removed);
             }
+            if Instant::now() >= give_up {
+                return Err(
+                    self.protocol("slots change hands or servers start again too often to drop a view: try again")
+                );
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 

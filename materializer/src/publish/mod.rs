@@ -15,6 +15,7 @@ mod work;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::error::DataFusionError;
 use snafu::{ResultExt, Snafu};
@@ -34,6 +35,8 @@ use work::Work;
 
 /// How often a publisher starts over from fresh marks.
 const ATTEMPTS: u32 = 5;
+/// Before the second of them; each later one waits four times as long: slots may be on their way.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Why rows could not be published.
 #[derive(Debug, Snafu)]
@@ -138,7 +141,10 @@ pub(crate) struct Target<'a> {
 /// Brings the online store up to `table`; gives the rows it took. Does nothing where every mark is there already.
 pub(crate) async fn publish(target: &Target<'_>, table: &Table) -> Result<u64, PublishError> {
     let mut taken = 0;
-    for _ in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
+        if attempt > 0 {
+            tokio::time::sleep(FIRST_PAUSE * 4_u32.pow(attempt - 1)).await;
+        }
         let Some(marks) = marks_to_fill(target, table, taken > 0).await? else {
             continue;
         };

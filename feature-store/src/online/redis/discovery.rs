@@ -13,7 +13,7 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::Instant;
 
 use super::node::{Login, Map, Node};
-use super::topology::{Report, merge, parse};
+use super::topology::{Report, merge, of_cluster, parse};
 use crate::online::OnlineError;
 
 /// Between two rounds of questions that nobody waits for.
@@ -78,7 +78,9 @@ impl Discovery {
 
     /// Finds out again in the background.
     pub(super) fn suspect(&self) {
-        if self.known().is_none_or(|map| map.is_cluster) {
+        // Outside of a runtime nobody is left to look.
+        let may_change = self.known().is_none_or(|map| map.is_cluster);
+        if may_change && tokio::runtime::Handle::try_current().is_ok() {
             drop(self.begin(SPACING));
         }
     }
@@ -96,13 +98,8 @@ impl Discovery {
         let task = tokio::spawn(async move {
             // Jitter: many pods lose the same node at the same moment.
             tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..=1.0))).await;
-            let found = inner.ask().await;
-            let mut progress = inner.progress.lock().unwrap_or_else(PoisonError::into_inner);
-            *progress = Progress {
-                running: None,
-                asked: Some(Instant::now()),
-            };
-            found
+            let _over = Over(&inner);
+            inner.ask().await
         });
         let address = self.address().to_owned();
         let finding = async move {
@@ -114,6 +111,19 @@ impl Discovery {
         let finding = finding.boxed().shared();
         progress.running = Some(finding.clone());
         finding
+    }
+}
+
+/// Lets the next one begin, however this one ends.
+struct Over<'a>(&'a Inner);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        let mut progress = self.0.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        *progress = Progress {
+            running: None,
+            asked: Some(Instant::now()),
+        };
     }
 }
 
@@ -131,20 +141,36 @@ impl Inner {
         if !asked.iter().any(|node| node.address == self.seed.address) {
             asked.push(Arc::clone(&self.seed));
         }
-        let mut answers: FuturesUnordered<_> = asked.iter().map(nodes_of).collect();
-        let (mut reports, mut refusal) = (Vec::new(), None);
+        let ask = |node: &Arc<Node>| {
+            let node = Arc::clone(node);
+            async move { (nodes_of(&node).await, node) }
+        };
+        let mut answers: FuturesUnordered<_> = asked.iter().map(ask).collect();
+        let (mut reports, mut of_seed, mut is_single, mut refusal) = (Vec::new(), None, false, None);
         let mut give_up = Instant::now() + FIRST_ANSWER;
-        while let Ok(Some(answer)) = tokio::time::timeout_at(give_up, answers.next()).await {
+        while let Ok(Some((answer, node))) = tokio::time::timeout_at(give_up, answers.next()).await {
+            let is_seed = node.address == self.seed.address;
             match answer {
-                Ok(Said::Single) => return Ok(self.found(Map::single(&self.seed))),
+                // Of another node: there is a server of somebody else by now.
+                Ok(Said::Single) => is_single |= is_seed,
                 Ok(Said::Cluster(report)) => {
                     if reports.is_empty() {
                         give_up = give_up.min(Instant::now() + OTHER_ANSWERS);
+                    }
+                    if is_seed {
+                        of_seed = Some(report.ids.clone());
                     }
                     reports.push(report);
                 }
                 Err(error) => refusal = Some(worse(refusal, error)),
             }
+        }
+        if is_single {
+            return Ok(self.found(Map::single(&self.seed)));
+        }
+        let known_ids = self.map.load().as_ref().map(|map| map.topology().ids.clone());
+        if let Some(ids) = of_seed.or(known_ids).filter(|ids| !ids.is_empty()) {
+            reports = of_cluster(reports, &ids);
         }
         match merge(&reports) {
             Some(topology) => Ok(self.found(Map::cluster(topology, &known, &self.login))),

@@ -4,7 +4,7 @@ use redis::Cmd;
 
 use super::batch::calls_by_key;
 use super::mark::Claim;
-use super::node::{Lane, Node};
+use super::node::{Lane, Map, Node};
 use super::{OnlineError, RedisStore, RowKey};
 
 /// Keys that one SCAN step looks at: 1 ms of Redis at most.
@@ -13,8 +13,7 @@ const SCAN_COUNT: usize = 1_000;
 impl RedisStore {
     /// Removes rows of the view, and marks that are not the claim's: those of pieces as they were cut before. Stops where the
     /// claim no longer holds: whoever it was shared with has ended, everything is gone and what is found is new.
-    pub(super) async fn remove_rows(&self, view_id: &str, claim: &Claim) -> Result<u64, OnlineError> {
-        let map = self.discovery.map().await?;
+    pub(super) async fn remove_rows(&self, map: &Map, view_id: &str, claim: &Claim) -> Result<u64, OnlineError> {
         let mut removed = 0;
         for node in map.primaries() {
             let mut cursor = 0;

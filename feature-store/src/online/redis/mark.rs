@@ -144,21 +144,20 @@ impl RedisStore {
         Ok(marks.map(|(piece, (text, life))| parse(*piece, text, life)).collect())
     }
 
-    /// Slots that changed hands since the marks were read may hold rows that went elsewhere: then none advances.
+    /// Slots that changed hands since the marks were read may hold rows that went elsewhere: marks of pieces that are no more do
+    /// not advance.
     pub(super) async fn advance(&self, view_id: &str, marks: &[Mark], version: i64) -> Result<bool, OnlineError> {
         let pieces = self.discovery.refresh().await?.pieces();
-        if !marks.iter().all(|mark| pieces.contains(&mark.piece)) {
-            return Ok(false);
-        }
+        let (marks, gone): (Vec<&Mark>, Vec<&Mark>) = marks.iter().partition(|mark| pieces.contains(&mark.piece));
         let keys = self.mark_keys(view_id, marks.iter().map(|mark| mark.piece));
         let version = version.max(0).to_string();
-        let step = |mark: &Mark| {
+        let step = |mark: &&Mark| {
             let last = mark.piece.last.to_string();
             vec!["advance".to_owned(), mark.token.0.clone(), version.clone(), last]
         };
         let arguments: Vec<_> = marks.iter().map(step).collect();
         let advanced: Vec<bool> = self.run_marks(&keys, &arguments).await?;
-        Ok(advanced.iter().all(|advanced| *advanced))
+        Ok(gone.is_empty() && advanced.iter().all(|advanced| *advanced))
     }
 
     /// Makes every mark say that rows are being dropped, or joins the call that did.

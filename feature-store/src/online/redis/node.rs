@@ -103,9 +103,9 @@ impl Map {
         self.primaries.get(self.topology.owner(slot)?)
     }
 
-    /// Place of the shard that has `slot`; 0 where nobody has it.
+    /// Place of the shard that has `slot`; slots that nobody has are a shard of their own.
     pub(super) fn shard(&self, slot: u16) -> usize {
-        self.topology.owner(slot).unwrap_or_default()
+        self.topology.owner(slot).unwrap_or(self.primaries.len())
     }
 
     /// The nodes that have slots.
@@ -118,9 +118,15 @@ impl Map {
         self.primaries.iter().chain(&self.others)
     }
 
-    /// The node at `address`, if it belongs to the map.
+    /// The node at `address`, or of that name, if it belongs to the map.
     pub(super) fn node(&self, address: &str) -> Option<&Arc<Node>> {
+        let address = self.topology.aliases.get(address).map_or(address, String::as_str);
         self.nodes().find(|node| node.address == address)
+    }
+
+    /// Which node has which slots.
+    pub(super) fn topology(&self) -> &Topology {
+        &self.topology
     }
 
     /// Pieces of all shards, by slot.

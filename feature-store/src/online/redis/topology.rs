@@ -3,6 +3,7 @@
 //! Nodes may disagree while a cluster changes: for each slot, the claim with the highest configuration epoch holds, as it does
 //! among the nodes themselves.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use crate::online::{Piece, SLOTS};
@@ -25,6 +26,12 @@ pub(super) struct Report {
     pub(super) claims: Vec<Claim>,
     /// Every node that may be asked, replicas included.
     pub(super) addresses: Vec<String>,
+    /// Ids of all nodes: two clusters share none.
+    pub(super) ids: BTreeSet<String>,
+    /// Other names of nodes, by which redirections may name them, and their addresses.
+    pub(super) aliases: BTreeMap<String, String>,
+    /// Whether slots are on their way.
+    pub(super) moving: bool,
 }
 
 /// Owners of all slots.
@@ -34,6 +41,12 @@ pub(super) struct Topology {
     pub(super) primaries: Vec<String>,
     /// Other nodes.
     pub(super) others: Vec<String>,
+    /// Ids of all nodes.
+    pub(super) ids: BTreeSet<String>,
+    /// Other names of nodes, and their addresses.
+    pub(super) aliases: BTreeMap<String, String>,
+    /// Whether slots are on their way.
+    pub(super) moving: bool,
     /// Place in `primaries` of each slot's owner.
     owners: Vec<u16>,
 }
@@ -44,14 +57,19 @@ pub(super) fn parse(answer: &str, asked_host: &str) -> Report {
     let mut report = Report::default();
     for line in answer.lines() {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
-        let [_, address, flags, _, _, _, epoch, _, slots @ ..] = words.as_slice() else {
+        let [id, names, flags, _, _, _, epoch, _, slots @ ..] = words.as_slice() else {
             continue;
         };
         let is = |flag: &str| flags.split(',').any(|f| f == flag);
-        let Some(address) = address_of(address, asked_host).filter(|_| !is("noaddr") && !is("handshake")) else {
+        let Some(address) = address_of(names, asked_host).filter(|_| !is("noaddr") && !is("handshake")) else {
             continue;
         };
+        report.ids.insert((*id).to_owned());
         report.addresses.push(address.clone());
+        if let Some(alias) = alias_of(names, &address) {
+            report.aliases.insert(alias, address.clone());
+        }
+        report.moving |= slots.iter().any(|word| word.starts_with('['));
         let slots: Vec<_> = slots.iter().filter_map(|word| run(word)).collect();
         if is("master") && !slots.is_empty() {
             let epoch = epoch.parse().unwrap_or_default();
@@ -69,6 +87,14 @@ fn address_of(word: &str, asked_host: &str) -> Option<String> {
     let port: u16 = port.parse().ok().filter(|port| *port > 0)?;
     let host = [host, hostname, asked_host].into_iter().find(|host| !host.is_empty())?;
     Some(join(host, port))
+}
+
+/// `hostname:port`, where a node has a hostname beside its address.
+fn alias_of(word: &str, address: &str) -> Option<String> {
+    let hostname = word.split(',').nth(1).filter(|name| !name.is_empty())?;
+    let (_, port) = address.rsplit_once(':')?;
+    let alias = format!("{hostname}:{port}");
+    (alias != address).then_some(alias)
 }
 
 /// `host:port`, an IPv6 address in brackets.
@@ -119,8 +145,19 @@ pub(super) fn merge(reports: &[Report]) -> Option<Topology> {
     (!primaries.is_empty()).then_some(Topology {
         primaries,
         others,
+        ids: reports.iter().flat_map(|report| report.ids.iter().cloned()).collect(),
+        aliases: reports.iter().flat_map(|report| report.aliases.clone()).collect(),
+        moving: reports.iter().any(|report| report.moving),
         owners,
     })
+}
+
+/// The reports that speak of the cluster of `ids`: an address may belong to another cluster by now.
+pub(super) fn of_cluster(reports: Vec<Report>, ids: &BTreeSet<String>) -> Vec<Report> {
+    reports
+        .into_iter()
+        .filter(|report| !report.ids.is_disjoint(ids))
+        .collect()
 }
 
 impl Topology {
@@ -129,6 +166,9 @@ impl Topology {
         Self {
             primaries: vec![address.to_owned()],
             others: Vec::new(),
+            ids: BTreeSet::new(),
+            aliases: BTreeMap::new(),
+            moving: false,
             owners: vec![0; usize::from(SLOTS)],
         }
     }
@@ -137,6 +177,11 @@ impl Topology {
     pub(super) fn owner(&self, slot: u16) -> Option<usize> {
         let owner = *self.owners.get(usize::from(slot))?;
         (owner != NOBODY).then_some(usize::from(owner))
+    }
+
+    /// Whether every slot has the same owner in both.
+    pub(super) fn has_owners_of(&self, other: &Self) -> bool {
+        self.primaries == other.primaries && self.owners == other.owners
     }
 
     /// Pieces of all shards, by slot.
@@ -154,12 +199,12 @@ mod tests {
     use super::*;
 
     const ANSWER: &str = "\
-07c37df 10.0.0.4:6379@16379,redis-3.redis,shard-id=x slave e7d1eec 0 1426238317239 4 connected
+07c37df 10.0.0.4:6379@16379,redis-3.redis,shard-id=x slave e7d1ec1 0 1426238317239 4 connected
 67ed2db 10.0.0.2:6379@16379 master - 0 1426238316232 2 connected 5461-10922
 292f8b3 10.0.0.3:6379@16379 master,fail? - 0 1426238318243 3 connected 10923-16383 [5461->-67ed2db]
 6ec2392 :0@0 master,noaddr - 0 0 0 disconnected
 824fe11 10.0.0.9:6379@16379 handshake - 0 0 0 connected
-e7d1eec :6379@16379 myself,master - 0 0 1 connected 0-5459 5460";
+e7d1ec1 :6379@16379 myself,master - 0 0 1 connected 0-5459 5460";
 
     #[test]
     fn lines_are_read_as_servers_write_them() {
@@ -175,6 +220,26 @@ e7d1eec :6379@16379 myself,master - 0 0 1 connected 0-5459 5460";
             assert_eq!(topology.owner(slot), Some(owner), "{slot}");
         }
         assert_eq!(topology.pieces().len(), 18);
+        assert!(topology.moving, "slot 5461 is on its way");
+        assert_eq!(topology.aliases["redis-3.redis:6379"], "10.0.0.4:6379");
+    }
+
+    #[test]
+    fn a_report_of_another_cluster_is_left_out() {
+        let (ours, foreign) = (
+            parse(ANSWER, "seed"),
+            parse(
+                &ANSWER
+                    .replace("df ", "aa ")
+                    .replace("db ", "bb ")
+                    .replace("b3 ", "cc ")
+                    .replace("c1 ", "dd "),
+                "x",
+            ),
+        );
+        assert!(ours.ids.is_disjoint(&foreign.ids), "{:?}", foreign.ids);
+        let ids = ours.ids.clone();
+        assert_eq!(of_cluster(vec![foreign, ours.clone()], &ids), [ours]);
     }
 
     #[test]
@@ -196,6 +261,7 @@ e7d1eec :6379@16379 myself,master - 0 0 1 connected 0-5459 5460";
                 slots: vec![slots],
             }],
             addresses: vec![address.to_owned()],
+            ..Report::default()
         };
         // The old primary of a failover has not heard of it yet.
         let reports = [claim("old:1", 1, 0..=9), claim("new:1", 7, 0..=4)];
